@@ -1,0 +1,123 @@
+"""Cards: the listing facts that a plugin keeps in `zoo.toml`, in its top-level package.
+
+A card is read without importing the plugin. One table per public name, under `architectures` or `datasets`::
+
+    api = 1
+
+    [architectures.my-net]
+    summary = "One line for the listing"
+    paper = "Author et al. (2014), arXiv:1409.1556"
+    parameters = 138357544
+    channels = [1, 3]
+    size = 224
+    min_size = 32
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo.errors import PluginError, nearest
+
+API = 1
+CARD_FILE = "zoo.toml"
+Kind = Literal["architecture", "dataset", "plugin"]
+TABLES: dict[Kind, str] = {"architecture": "architectures", "dataset": "datasets", "plugin": "plugins"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """Listing facts of one plugin; every field is optional.
+
+    Architectures: `parameters` is the count at `size` pixels, `channels[0]` channels and `classes` classes;
+    `channels` are the numbers of input channels that it takes, `min_size` the least height and width;
+    `options` maps each option of `Spec.options` to its default.
+    Data sets: `images` is the count of images, `class_names` their classes, `size` the native size in pixels
+    if there is one, `channels` what the images have, `download` the size of the download in bytes.
+    """
+
+    summary: str = ""
+    paper: str = ""
+    parameters: int | None = None
+    classes: int | None = None
+    channels: tuple[int, ...] = (1, 3)
+    size: int | None = None
+    min_size: int = 1
+    options: dict[str, Any] = field(default_factory=dict)
+    images: int | None = None
+    class_names: tuple[str, ...] = ()
+    download: int | None = None
+    licence: str = ""
+    homepage: str = ""
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "summary": str,
+    "paper": str,
+    "parameters": int,
+    "classes": int,
+    "channels": list,
+    "size": int,
+    "min_size": int,
+    "options": dict,
+    "images": int,
+    "class_names": list,
+    "download": int,
+    "licence": str,
+    "homepage": str,
+}
+
+
+@dataclass(frozen=True)
+class CardFile:
+    """A whole `zoo.toml`: its path, the API version that it was written for, and its tables."""
+
+    path: Path
+    api: int
+    tables: dict[str, Any]
+
+    def card(self, kind: Kind, name: str) -> Card | None:
+        """Return the card of `name`, or None if the file has none. Raises PluginError for an invalid one."""
+        table = self.tables.get(TABLES[kind], {}).get(name)
+        return None if table is None else _card(table, f"{self.path.name}, [{TABLES[kind]}.{name}]")
+
+
+def read_card_file(folder: Path) -> CardFile | None:
+    """Read the card file of the package in `folder`; None if there is none.
+
+    Raises PluginError if it is not valid TOML, or its top level is not as documented.
+    """
+    path = folder / CARD_FILE
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        tables = tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PluginError(f"its card {CARD_FILE} is not valid TOML: {error}") from error
+    api = tables.pop("api", API)
+    if not isinstance(api, int):
+        raise PluginError(f"its card's `api` must be an integer. Received: {api!r}")
+    for name, table in tables.items():
+        if name not in TABLES.values():
+            raise PluginError(
+                f"its card has an unknown table [{name}]. Known: {', '.join(TABLES.values())}"
+            )
+        if not isinstance(table, dict) or not all(isinstance(card, dict) for card in table.values()):
+            raise PluginError(f"its card's [{name}] must hold one table per public name")
+    return CardFile(path, api, tables)
+
+
+def _card(table: dict[str, Any], where: str) -> Card:
+    known = {item.name for item in fields(Card)}
+    for key, value in table.items():
+        if key not in known:
+            raise PluginError(f"{where}: unknown key {key!r}. {nearest(key, known)}Known: {', '.join(sorted(known))}")
+        if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
+            raise PluginError(f"{where}: {key} has the wrong type. Received: {value!r}")
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    return Card(**values)

@@ -1,0 +1,102 @@
+"""Every hook of the zoo, typed, in one file: what it is given, what it returns, who answers, when it fires.
+
+A plugin marks its implementation with `zoo.hookimpl` and may take fewer arguments than are listed here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from zoo.types import Data, Examples, Figures, History, Model, RunContext, Source, Spec
+
+if TYPE_CHECKING:
+    import click
+
+    from zoo.recipes import Recipe
+
+hookspec = pluggy.HookspecMarker("zoo")
+hookimpl = pluggy.HookimplMarker("zoo")
+
+
+class ZooSpecs:
+    """The hooks. Working hooks (`firstresult`) have exactly one implementation in a session."""
+
+    @hookspec(firstresult=True)
+    def zoo_build(self, spec: Spec) -> Model:
+        """Build a network. Required of every architecture; fires for training, evaluation and export.
+
+        Given `spec`, return a callable model from float32 RGB or grey images
+        [batch, height, width, channels] in 0..255 to float32 logits [batch, classes]; whatever scaling it
+        wants is a layer inside it. Pure in `spec`: it creates its variables at once, reads no global state
+        and sets no dtype (core sets the Keras dtype policy around the call).
+        """
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def zoo_train(self, model: Model, data: Data, recipe: Recipe, run: RunContext) -> History:
+        """Train `model` in place and return the history. Default: the zoo's engine.
+
+        Fires once per run, also when it resumes: begin with `run.restore()`.
+        """
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def zoo_predict(self, model: Model, images: Any) -> Any:
+        """Return float32 probabilities [n, classes] of float32 `images` [n, height, width, channels], 0..255.
+
+        Default: forward pass and softmax. Written in TensorFlow operations it is exported as it is;
+        otherwise prediction needs the full model. Fires in every evaluation, and during export.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def zoo_visualize(self, model: Model, data: Data | None, run: RunContext | None) -> Figures:
+        """Return figures. Everyone is asked, core first; a plugin's figure replaces core's of the same name.
+
+        Fires when a run has finished, and on `zoo visualize`; `run` and `data` are None for an untrained
+        network.
+        """
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def zoo_examples(self, source: Source) -> Examples:
+        """Describe a data set: its classes and an iterable of examples; decode nothing.
+
+        Required of every data set. Raise `zoo.errors.DataError` if the data are nowhere to be found:
+        say where you looked and what to do. Fires before any framework is imported.
+        """
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def zoo_fetch(self, cache: Path) -> Path:
+        """Download the data set below `cache` and return where it is.
+
+        Fires only when the user asked for it (`zoo data prepare NAME --download`).
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def zoo_run_started(self, run: RunContext) -> None:
+        """Observers: a run begins or resumes."""
+
+    @hookspec
+    def zoo_evaluated(self, run: RunContext, step: int, metrics: dict[str, float]) -> None:
+        """Observers: a row was added to the history after `step` steps."""
+
+    @hookspec
+    def zoo_run_finished(self, run: RunContext) -> None:
+        """Observers: the run has ended well; metrics, model and figures are written."""
+
+    @hookspec
+    def zoo_commands(self, group: click.Group) -> None:
+        """Plugins of the group `zoo.plugins`: add commands to `zoo`. Fires when the command line starts."""
+
+
+ARCHITECTURE_HOOKS = frozenset({"zoo_build", "zoo_train", "zoo_predict", "zoo_visualize"})
+DATASET_HOOKS = frozenset({"zoo_examples", "zoo_fetch", "zoo_visualize"})
+OBSERVER_HOOKS = frozenset(
+    {"zoo_visualize", "zoo_run_started", "zoo_evaluated", "zoo_run_finished", "zoo_commands"}
+)

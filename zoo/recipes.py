@@ -1,0 +1,315 @@
+"""Recipes: how a network is trained on a data set, as data, with the origin of each value.
+
+A recipe is a table in a TOML file of a plugin: an architecture keeps `recipes/<data set>.toml` with tables
+`[<architecture>.<recipe>]`, a data set keeps `recipes/<architecture>.toml` with `[<data set>.<recipe>]`;
+`any.toml` serves every other side. The most specific is taken whole, over core's values.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+from zoo.errors import UsageError, nearest
+from zoo.registry import Plugin
+
+Resize = Literal["stretch", "crop"]
+Interpolation = Literal["area", "linear"]
+Split = Literal["published", "hash", "shuffle", "choice"]
+Optimizer = Literal["adamw", "adam", "sgd", "gradient-descent"]
+Schedule = Literal["constant", "cosine", "one-cycle"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Keep = Literal["last", "best"]
+
+
+def _key(default: Any, help: str) -> Any:
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: type(default)(default), metadata={"help": help})
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every key of a recipe, with core's value. `zoo train --dry-run` prints the resolved ones."""
+
+    # images
+    image_size: int = _key(0, "height and width of the network's input in pixels; 0: the card's size")
+    source_size: int = _key(0, "height and width of the cached training images; 0: image_size")
+    train_sizes: tuple[int, ...] = _key((), "sizes to train at, growing by equal shares of the epochs")
+    resize: Resize = _key("stretch", "stretch to the square, or crop its centre")
+    interpolation: Interpolation = _key("area", "area (anti-aliased) or linear (OpenCV's default)")
+    split: Split = _key("published", "published parts, by content hash, NumPy shuffle, or NumPy choice")
+    split_seed: int = _key(0, "seed of the split, apart from the run's seed")
+    validation: int = _key(0, "images split off the training part for validation")
+    test: int = _key(0, "images split off for the test, where none is published")
+    # network
+    options: dict[str, Any] = _key({}, "the architecture's own options")
+    precision: Precision = _key("auto", "auto, float32 or bfloat16 (variables stay float32)")
+    auto_precision: Literal["float32", "bfloat16"] = _key(
+        "float32", "what auto means on a processor with bfloat16 (measured); float32 on others"
+    )
+    # optimisation
+    epochs: int = _key(5, "passes over the training part")
+    steps: int = _key(0, "stop after this many steps; 0: by epochs")
+    batch_size: int = _key(64, "images in a step")
+    optimizer: Optimizer = _key("adamw", "adamw, adam, sgd or gradient-descent (fc-tf's own loop)")
+    learning_rate: float = _key(1e-3, "the highest learning rate")
+    momentum: float = _key(0.9, "momentum of sgd (Nesterov), beta_1 of adam and adamw")
+    beta_2: float = _key(0.999, "beta_2 of adam and adamw")
+    epsilon: float = _key(1e-7, "epsilon of adam and adamw")
+    schedule: Schedule = _key("one-cycle", "constant, cosine (after a warm-up) or one-cycle")
+    warmup: float = _key(0.25, "share of the steps in which the learning rate rises")
+    weight_decay: float = _key(0.0, "decoupled weight decay; norms and biases are spared")
+    l2: float = _key(0.0, "loss term l2 * sum(w**2) / 2 over the weight matrices")
+    label_smoothing: float = _key(0.0, "share of the target spread evenly over the classes")
+    clip_norm: float = _key(0.0, "largest global norm of the gradient; 0: no clipping")
+    ema: float = _key(0.0, "decay of the moving average of the weights; 0: none")
+    early_stopping: int = _key(0, "epochs without a better validation accuracy before stopping; 0: never")
+    keep: Keep = _key("last", "the weights kept at the end: the last epoch's or the best one's")
+    # augmentation, all from (seed, epoch, example)
+    flip: bool = _key(False, "mirror half of the training images left to right")
+    flip_average: bool = _key(False, "average the probabilities of an image and its mirror image")
+    crop_area: tuple[float, ...] = _key((), "[least, greatest] area share of a random-resized-crop")
+    crop_ratio: tuple[float, ...] = _key((0.75, 1.3333333333), "[least, greatest] aspect ratio of that crop")
+    pad_crop: int = _key(0, "pixels of zero padding before a random crop back to the size")
+    shift: float = _key(0.0, "greatest shift, as a share of the size")
+    rotate: float = _key(0.0, "greatest rotation in degrees")
+    zoom: tuple[float, ...] = _key((), "[least, greatest] scale")
+
+    @property
+    def cached_size(self) -> int:
+        """Height and width of the cached training images in pixels."""
+        return self.source_size or self.image_size
+
+
+KEYS: dict[str, str] = {item.name: item.metadata["help"] for item in fields(Recipe)}
+_HINTS = get_type_hints(Recipe)
+
+
+@dataclass(frozen=True)
+class ResolvedRecipe:
+    """A recipe with where each value came from: "zoo_cnn/recipes/mnist.toml:12", "--set", "core"."""
+
+    name: str
+    recipe: Recipe
+    origins: Mapping[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The receipt's form: {key: {"value": ..., "origin": ...}}."""
+        values = asdict(self.recipe)
+        return {key: {"value": values[key], "origin": self.origins[key]} for key in KEYS}
+
+    @classmethod
+    def from_dict(cls, name: str, stored: Mapping[str, Any]) -> ResolvedRecipe:
+        """Read back what `as_dict` wrote."""
+        values = {key: _checked(key, entry["value"], "run.json") for key, entry in stored.items()}
+        origins = {key: str(entry["origin"]) for key, entry in stored.items()}
+        return cls(name, Recipe(**values), {**dict.fromkeys(KEYS, "core"), **origins})
+
+
+def available(architecture: Plugin, dataset: Plugin) -> list[str]:
+    """Names of the recipes that this pair has; "quick" always is one."""
+    names = {"quick"}
+    for path, owner in _candidates(architecture, dataset):
+        names.update(_tables(path).get(owner, {}))
+    return sorted(names, key=lambda name: (["quick", "best", "book"].index(name) if name in ("quick", "best", "book") else 9, name))
+
+
+def resolve(
+    architecture: Plugin,
+    dataset: Plugin,
+    name: str = "quick",
+    config: Path | None = None,
+    settings: Sequence[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+) -> ResolvedRecipe:
+    """Resolve a recipe for a pair: `overrides` (flags) over `settings` ("key=value") over the file `config`
+    over the plugins' recipe over core's values.
+
+    Raises UsageError for a recipe that the pair does not have and for unknown or ill-typed keys.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = dict.fromkeys(KEYS, "core")
+
+    def layer(table: Mapping[str, Any], where: Any) -> None:
+        for key, value in table.items():
+            origin = where(key)
+            checked = _checked(key, value, origin)
+            if key == "options":
+                checked = {**values.get("options", {}), **checked}
+            values[key] = checked
+            origins[key] = origin
+
+    _layer_recipe(architecture, dataset, name, layer)
+    if config is not None:
+        table = _read_toml(config)
+        lines = _line_numbers(config, ())
+        layer(table, lambda key: f"{config.name}:{lines.get(key, 1)}")
+    for setting in settings:
+        layer(parse_setting(setting), lambda key: "--set")
+    layer(overrides or {}, lambda key: f"--{key.replace('_', '-')}")
+    _finish(values, origins, architecture)
+    recipe = Recipe(**values)
+    check_sense(recipe)
+    return ResolvedRecipe(name, recipe, origins)
+
+
+def _layer_recipe(architecture: Plugin, dataset: Plugin, name: str, layer: Any) -> None:
+    for path, owner in _candidates(architecture, dataset):
+        table = _tables(path).get(owner, {}).get(name)
+        if table is not None:
+            lines = _line_numbers(path, (owner, name))
+            shown = "/".join(path.parts[-3:])
+            layer(table, lambda key: f"{shown}:{lines.get(key, 1)}")
+            return
+    if name != "quick":
+        known = available(architecture, dataset)
+        raise UsageError(
+            f"{architecture.name} on {dataset.name} has no recipe {name!r}. "
+            f"{nearest(name, known)}It has: {', '.join(known)}"
+        )
+
+
+def _finish(values: dict[str, Any], origins: dict[str, str], architecture: Plugin) -> None:
+    """Fill in what the card knows: the size of the input."""
+    if not values.get("image_size"):
+        values["image_size"] = architecture.facts.size or 32
+        origins["image_size"] = f"card of {architecture.name}" if architecture.facts.size else "core"
+
+
+def _candidates(architecture: Plugin, dataset: Plugin) -> list[tuple[Path, str]]:
+    """The recipe files of a pair that exist, most specific first, with the table that counts in each."""
+    order = (
+        (architecture, dataset.name),
+        (dataset, architecture.name),
+        (architecture, "any"),
+        (dataset, "any"),
+    )
+    found = [
+        (plugin.folder / "recipes" / f"{side}.toml", plugin.name) for plugin, side in order if plugin.folder
+    ]
+    return [(path, owner) for path, owner in found if path.is_file()]
+
+
+def _tables(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    tables = _read_toml(path)
+    for owner, recipes in tables.items():
+        if not isinstance(recipes, dict) or not all(isinstance(table, dict) for table in recipes.values()):
+            raise UsageError(f"{path}: [{owner}] must hold one table per recipe, as [{owner}.quick]")
+    return tables
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The recipe file {path} can't be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"The recipe file {path} is not valid TOML: {error}") from error
+
+
+_HEADER = re.compile(r"^\s*\[(?P<name>[^\[\]]+)\]\s*(#.*)?$")
+_ASSIGNMENT = re.compile(r"^\s*(?P<key>[A-Za-z0-9_-]+)\s*(\.|=)")
+
+
+def _line_numbers(path: Path, table: tuple[str, ...]) -> dict[str, int]:
+    """Line of each key of a table (tomllib keeps none); a sub-table counts for the key it hangs from."""
+    lines: dict[str, int] = {}
+    current: tuple[str, ...] = ()
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if header := _HEADER.match(line):
+            current = tuple(part.strip().strip("\"'") for part in header["name"].split("."))
+            if len(current) > len(table) and current[: len(table)] == table:
+                lines.setdefault(current[len(table)], number)
+        elif current == table and (assignment := _ASSIGNMENT.match(line)):
+            lines.setdefault(assignment["key"], number)
+    return lines
+
+
+def parse_setting(setting: str) -> dict[str, Any]:
+    """Parse "key=value" or "options.key=value"; the value is TOML, or else a plain string."""
+    key, separator, text = setting.partition("=")
+    key = key.strip()
+    if not separator or not key:
+        raise UsageError(f"--set takes key=value. Received: {setting!r}")
+    try:
+        value = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    owner, dot, option = key.partition(".")
+    return {owner: {option: value}} if dot else {key: value}
+
+
+def _checked(key: str, value: Any, origin: str) -> Any:
+    """Return `value` as the type of `key`. Raises UsageError for an unknown key or a wrong type."""
+    if key not in KEYS:
+        raise UsageError(f"{origin}: there is no recipe key {key!r}. {nearest(key, KEYS)}Keys: {', '.join(KEYS)}")
+    kind = _HINTS[key]
+    choices = get_args(kind) if getattr(kind, "__origin__", None) is Literal else ()
+    if choices:
+        if value in choices:
+            return value
+        wanted = f"one of {', '.join(choices)}"
+    elif kind is bool:
+        if isinstance(value, bool):
+            return value
+        wanted = "true or false"
+    elif kind is int:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        wanted = "a whole number, 0 or more"
+    elif kind is float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
+            return float(value)
+        wanted = "a number, 0 or more"
+    elif kind == dict[str, Any]:
+        if isinstance(value, dict):
+            return dict(value)
+        wanted = "a table of options (--set options.key=value)"
+    else:
+        item = get_args(kind)[0]
+        if isinstance(value, list | tuple) and _all_numbers(value, whole=item is int):
+            return tuple(item(number) for number in value)
+        wanted = f"a list of {'whole numbers' if item is int else 'numbers'}"
+    raise UsageError(f"{origin}: {key} must be {wanted}. Received: {value!r}")
+
+
+def _all_numbers(values: Iterable[Any], whole: bool) -> bool:
+    kinds = int if whole else (int, float)
+    return all(isinstance(value, kinds) and not isinstance(value, bool) and value > 0 for value in values)
+
+
+def check_sense(recipe: Recipe) -> None:
+    """Raise UsageError for values that are each well-formed but make no sense."""
+    pairs = {"crop_area": recipe.crop_area, "crop_ratio": recipe.crop_ratio, "zoom": recipe.zoom}
+    for key, pair in pairs.items():
+        if pair and (len(pair) != 2 or pair[0] > pair[1]):
+            raise UsageError(f"{key} must be [least, greatest]. Received: {list(pair)}")
+    if recipe.crop_area and recipe.crop_area[1] > 1:
+        raise UsageError(f"crop_area must lie between 0 and 1. Received: {list(recipe.crop_area)}")
+    for key in ("epochs", "batch_size", "learning_rate"):
+        if not getattr(recipe, key):
+            raise UsageError(f"{key} must be more than 0. Received: 0")
+    for key in ("label_smoothing", "ema", "momentum", "beta_2"):
+        if getattr(recipe, key) >= 1:
+            raise UsageError(f"{key} must be less than 1. Received: {getattr(recipe, key)}")
+    if recipe.warmup > 1:
+        raise UsageError(f"warmup is a share of the steps, 0 to 1. Received: {recipe.warmup}")
+
+
+def describe(resolved: ResolvedRecipe) -> str:
+    """The recipe as text, a line per key: value and origin."""
+    rows = [(key, json.dumps(entry["value"]), entry["origin"]) for key, entry in resolved.as_dict().items()]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return "\n".join(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {origin}" for key, value, origin in rows)
+
+
+def core_value(key: str) -> Any:
+    """Core's value of a key."""
+    item = next(item for item in fields(Recipe) if item.name == key)
+    return item.default if item.default is not MISSING else {}
