@@ -1,24 +1,47 @@
 """A plugin-based zoo of image classifiers on TensorFlow/Keras.
 
-`zoo.train("cnn", "mnist")` does what `zoo train cnn mnist` does. Importing this package imports no
-framework; plugins need `hookimpl` and the types below.
+`zoo.train("cnn", "mnist")` does what `zoo train cnn mnist` does. Importing this package imports nothing
+else: every name below is fetched from its module when it is first used.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import DataError, PluginError, UsageError, ZooError
-from zoo.hookspecs import hookimpl
-from zoo.types import Data, Example, Examples, Figure, History, Model, Part, RunContext, Source, Spec
-
 if TYPE_CHECKING:
-    from zoo.api import build, compare, evaluate, predict, prepare, registry, runs, train, visualize
+    from zoo.api import build, compare, evaluate, predict, prepare, train, visualize
+    from zoo.errors import DataError, PluginError, UsageError, ZooError
+    from zoo.hookspecs import hookimpl
     from zoo.recipes import Recipe
+    from zoo.registry import Registry
+    from zoo.runs import find_runs
+    from zoo.types import Data, Example, Examples, Figure, History, Model, Part, RunContext, Source, Spec
 
 __version__ = "0.1.0"
 
-_API = ("build", "compare", "evaluate", "predict", "prepare", "registry", "runs", "train", "visualize")
+_HOMES = {
+    "zoo.api": ("build", "compare", "evaluate", "predict", "prepare", "train", "visualize"),
+    "zoo.errors": ("DataError", "PluginError", "UsageError", "ZooError"),
+    "zoo.hookspecs": ("hookimpl",),
+    "zoo.recipes": ("Recipe",),
+    "zoo.registry": ("Registry",),
+    "zoo.runs": ("find_runs",),
+    "zoo.types": (
+        *(
+            "Data",
+            "Example",
+            "Examples",
+            "Figure",
+            "History",
+            "Model",
+            "Part",
+            "RunContext",
+            "Source",
+            "Spec",
+        ),
+    ),
+}
+_MODULES = ("defaults", "errors", "recipes", "testing", "types")
 
 __all__ = [
     "Data",
@@ -31,6 +54,7 @@ __all__ = [
     "Part",
     "PluginError",
     "Recipe",
+    "Registry",
     "RunContext",
     "Source",
     "Spec",
@@ -40,28 +64,26 @@ __all__ = [
     "build",
     "compare",
     "evaluate",
+    "find_runs",
     "hookimpl",
     "predict",
     "prepare",
-    "registry",
-    "runs",
     "train",
     "visualize",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # the verbs need NumPy and TensorFlow; whoever only lists or writes a plugin does not
-    if name in _API:
-        import zoo.api
+    # the verbs need NumPy and TensorFlow, the hooks pluggy; a listing needs none of them
+    from importlib import import_module
 
-        return getattr(zoo.api, name)
-    if name in ("defaults", "recipes"):
-        import importlib
-
-        return importlib.import_module(f"zoo.{name}")
-    if name == "Recipe":
-        from zoo.recipes import Recipe
-
-        return Recipe
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    if name in _MODULES:
+        return import_module(f"zoo.{name}")
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -35,8 +35,9 @@ class Card:
     Architectures: `parameters` is the count at `size` pixels, `channels[0]` channels and `classes` classes;
     `channels` are the numbers of input channels that it takes, `min_size` the least height and width;
     `options` maps each option of `Spec.options` to its default.
-    Data sets: `images` is the count of images, `class_names` their classes, `size` the native size in pixels
-    if there is one, `channels` what the images have, `download` the size of the download in bytes.
+    Data sets: `images` is the count of images, `test_images` of which are a published test part,
+    `class_names` their classes, `size` the native size in pixels if there is one, `channels` what the
+    images have, `download` the size of the download in bytes.
     """
 
     summary: str = ""
@@ -48,6 +49,7 @@ class Card:
     min_size: int = 1
     options: dict[str, Any] = field(default_factory=dict)
     images: int | None = None
+    test_images: int = 0
     class_names: tuple[str, ...] = ()
     download: int | None = None
     licence: str = ""
@@ -64,6 +66,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "min_size": int,
     "options": dict,
     "images": int,
+    "test_images": int,
     "class_names": list,
     "download": int,
     "licence": str,
@@ -104,9 +107,7 @@ def read_card_file(folder: Path) -> CardFile | None:
         raise PluginError(f"its card's `api` must be an integer. Received: {api!r}")
     for name, table in tables.items():
         if name not in TABLES.values():
-            raise PluginError(
-                f"its card has an unknown table [{name}]. Known: {', '.join(TABLES.values())}"
-            )
+            raise PluginError(f"its card has an unknown table [{name}]. Known: {', '.join(TABLES.values())}")
         if not isinstance(table, dict) or not all(isinstance(card, dict) for card in table.values()):
             raise PluginError(f"its card's [{name}] must hold one table per public name")
     return CardFile(path, api, tables)

@@ -97,6 +97,4 @@ class ZooSpecs:
 
 ARCHITECTURE_HOOKS = frozenset({"zoo_build", "zoo_train", "zoo_predict", "zoo_visualize"})
 DATASET_HOOKS = frozenset({"zoo_examples", "zoo_fetch", "zoo_visualize"})
-OBSERVER_HOOKS = frozenset(
-    {"zoo_visualize", "zoo_run_started", "zoo_evaluated", "zoo_run_finished", "zoo_commands"}
-)
+OBSERVER_HOOKS = frozenset({"zoo_visualize", "zoo_run_started", "zoo_evaluated", "zoo_run_finished", "zoo_commands"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
@@ -25,12 +25,13 @@ Optimizer = Literal["adamw", "adam", "sgd", "gradient-descent"]
 Schedule = Literal["constant", "cosine", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Keep = Literal["last", "best"]
+Fill = Literal["zero", "reflect", "nearest"]
 
 
-def _key(default: Any, help: str) -> Any:
+def _key(default: Any, meaning: str) -> Any:
     if isinstance(default, list | dict):
-        return field(default_factory=lambda: type(default)(default), metadata={"help": help})
-    return field(default=default, metadata={"help": help})
+        return field(default_factory=lambda: type(default)(default), metadata={"help": meaning})
+    return field(default=default, metadata={"help": meaning})
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,11 @@ class Recipe:
     flip_average: bool = _key(False, "average the probabilities of an image and its mirror image")
     crop_area: tuple[float, ...] = _key((), "[least, greatest] area share of a random-resized-crop")
     crop_ratio: tuple[float, ...] = _key((0.75, 1.3333333333), "[least, greatest] aspect ratio of that crop")
-    pad_crop: int = _key(0, "pixels of zero padding before a random crop back to the size")
+    pad_crop: int = _key(0, "pixels of padding before a random crop back to the size")
     shift: float = _key(0.0, "greatest shift, as a share of the size")
     rotate: float = _key(0.0, "greatest rotation in degrees")
     zoom: tuple[float, ...] = _key((), "[least, greatest] scale")
+    fill: Fill = _key("reflect", "what lies beyond the border: zero, reflect or nearest")
 
     @property
     def cached_size(self) -> int:
@@ -117,7 +119,13 @@ def available(architecture: Plugin, dataset: Plugin) -> list[str]:
     names = {"quick"}
     for path, owner in _candidates(architecture, dataset):
         names.update(_tables(path).get(owner, {}))
-    return sorted(names, key=lambda name: (["quick", "best", "book"].index(name) if name in ("quick", "best", "book") else 9, name))
+    return sorted(
+        names,
+        key=lambda name: (
+            ["quick", "best", "book"].index(name) if name in ("quick", "best", "book") else 9,
+            name,
+        ),
+    )
 
 
 def resolve(
@@ -136,7 +144,7 @@ def resolve(
     values: dict[str, Any] = {}
     origins: dict[str, str] = dict.fromkeys(KEYS, "core")
 
-    def layer(table: Mapping[str, Any], where: Any) -> None:
+    def layer(table: Mapping[str, Any], where: Callable[[str], str]) -> None:
         for key, value in table.items():
             origin = where(key)
             checked = _checked(key, value, origin)
@@ -149,9 +157,9 @@ def resolve(
     if config is not None:
         table = _read_toml(config)
         lines = _line_numbers(config, ())
-        layer(table, lambda key: f"{config.name}:{lines.get(key, 1)}")
+        layer(table, _at(config.name, lines))
     for setting in settings:
-        layer(parse_setting(setting), lambda key: "--set")
+        layer(parse_setting(setting), lambda _key: "--set")
     layer(overrides or {}, lambda key: f"--{key.replace('_', '-')}")
     _finish(values, origins, architecture)
     recipe = Recipe(**values)
@@ -164,8 +172,7 @@ def _layer_recipe(architecture: Plugin, dataset: Plugin, name: str, layer: Any) 
         table = _tables(path).get(owner, {}).get(name)
         if table is not None:
             lines = _line_numbers(path, (owner, name))
-            shown = "/".join(path.parts[-3:])
-            layer(table, lambda key: f"{shown}:{lines.get(key, 1)}")
+            layer(table, _at("/".join(path.parts[-3:]), lines))
             return
     if name != "quick":
         known = available(architecture, dataset)
@@ -173,6 +180,10 @@ def _layer_recipe(architecture: Plugin, dataset: Plugin, name: str, layer: Any) 
             f"{architecture.name} on {dataset.name} has no recipe {name!r}. "
             f"{nearest(name, known)}It has: {', '.join(known)}"
         )
+
+
+def _at(file: str, lines: Mapping[str, int]) -> Callable[[str], str]:
+    return lambda key: f"{file}:{lines.get(key, 1)}"
 
 
 def _finish(values: dict[str, Any], origins: dict[str, str], architecture: Plugin) -> None:
@@ -190,9 +201,7 @@ def _candidates(architecture: Plugin, dataset: Plugin) -> list[tuple[Path, str]]
         (architecture, "any"),
         (dataset, "any"),
     )
-    found = [
-        (plugin.folder / "recipes" / f"{side}.toml", plugin.name) for plugin, side in order if plugin.folder
-    ]
+    found = [(plugin.folder / "recipes" / f"{side}.toml", plugin.name) for plugin, side in order if plugin.folder]
     return [(path, owner) for path, owner in found if path.is_file()]
 
 

@@ -10,7 +10,7 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -55,24 +55,32 @@ class Plugin:
         """The card, or the defaults if the plugin has none."""
         return self.card or Card()
 
+    @property
+    def title(self) -> str:
+        """ "architecture 'cnn' of image-model-zoo 0.1.0", as error messages name it."""
+        return f"{TITLES[self.kind]} {self.name!r} of {self.origin}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as JSON has it; `card` is null for a plugin without one."""
+        return asdict(self) | {"folder": str(self.folder) if self.folder else None}
+
     def load(self) -> Any:
         """Import the plugin and return the module or object that carries its hooks.
 
         Raises PluginError, naming the distribution and how to be rid of it, if that fails.
         """
-        entry_point = importlib.metadata.EntryPoint(self.name, "zoo", self.value)
         try:
-            return entry_point.load()
-        except Exception as error:
+            return importlib.metadata.EntryPoint(self.name, "zoo", self.value).load()
+        except (Exception, SystemExit) as error:
             raise PluginError(
-                f"{TITLES[self.kind]} {self.name!r} of {self.origin} can't be imported "
-                f"({self.value}): {type(error).__name__}: {error}\n{self.remedy}"
+                f"{self.title} can't be imported ({self.value}): {type(error).__name__}: {error}\n{self.remedy}"
             ) from error
 
     @property
     def remedy(self) -> str:
         """The commands that disable or remove the plugin."""
-        return f"Disable it: ZOO_DISABLE={self.name}   Remove it: {sys.executable} -m pip uninstall {self.distribution}"
+        uninstall = f"{sys.executable} -m pip uninstall {self.distribution}"
+        return f"Disable it: ZOO_DISABLE={self.name}   Remove it: {uninstall}"
 
 
 class Registry:
@@ -86,15 +94,8 @@ class Registry:
     def discover(cls, path: list[str] | None = None) -> Registry:
         """Read the metadata of every installed distribution on `path` (default: `sys.path`)."""
         cards = _CardReader()
-        disabled = set(filter(None, os.environ.get("ZOO_DISABLE", "").replace(",", " ").split()))
         rows = [cards.describe(plugin) for plugin in _entry_points(path)]
-        rows = [
-            replace(row, status="disabled", reason="ZOO_DISABLE names it")
-            if disabled & {row.name, row.distribution}
-            else row
-            for row in rows
-        ]
-        return cls(_mark_clashes(rows))
+        return cls(_mark_clashes(_mark_disabled(rows)))
 
     def of(self, kind: Kind) -> list[Plugin]:
         """All rows of a kind."""
@@ -107,12 +108,10 @@ class Registry:
         is broken, incompatible or disabled.
         """
         rows = [plugin for plugin in self.of(kind) if plugin.name == name]
-        usable = [plugin for plugin in rows if plugin.status == "ok"]
-        if usable:
-            return usable[0]
-        if rows:
-            row = next((plugin for plugin in rows if plugin.status != "disabled"), rows[0])
-            raise PluginError(f"{TITLES[kind]} {name!r} of {row.origin} is {row.status}: {row.reason}")
+        for status in ("ok", "clash", "broken", "incompatible", "disabled"):
+            for row in rows:
+                if row.status == status:
+                    return _usable(row)
         raise UsageError(self._unknown(kind, name))
 
     def _unknown(self, kind: Kind, name: str) -> str:
@@ -125,21 +124,31 @@ class Registry:
         return f"There is no {TITLES[kind]} {name!r}. {hint}Installed: {', '.join(known) or 'none'}"
 
 
+def _usable(row: Plugin) -> Plugin:
+    if row.status == "ok":
+        return row
+    remedy = f"\n{row.remedy}" if row.status in ("broken", "incompatible") else ""
+    raise PluginError(f"{row.title} can't be used ({row.status}): {row.reason}{remedy}")
+
+
 def _entry_points(path: list[str] | None) -> Iterator[Plugin]:
     """Yield a bare row for each entry point in our groups; of one distribution found twice, the first counts."""
-    finder = importlib.metadata.distributions
+    found = importlib.metadata.distributions
     seen: set[str] = set()
-    for distribution in finder() if path is None else finder(path=path):
+    for distribution in found() if path is None else found(path=path):
         try:
+            text = distribution.read_text("entry_points.txt")
+            if text is None or "zoo." not in text:
+                continue  # parsing the strangers' would take half of the time
             entry_points = [ep for ep in distribution.entry_points if ep.group in GROUPS]
         except (OSError, ValueError):
             continue  # unreadable metadata of a stranger's package: it can't name a plugin
         if not entry_points:
             continue
         name, version = _name_and_version(distribution)
-        if name.lower().replace("_", "-") in seen:
+        if _canonical(name) in seen:
             continue
-        seen.add(name.lower().replace("_", "-"))
+        seen.add(_canonical(name))
         for ep in entry_points:
             yield Plugin(ep.name, GROUPS[ep.group], ep.value, name, version)
 
@@ -154,6 +163,10 @@ def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[st
     return distribution.metadata["Name"] or "unknown", distribution.version
 
 
+def _canonical(distribution: str) -> str:
+    return distribution.lower().replace("_", "-").replace(".", "-")
+
+
 class _CardReader:
     """Completes rows with their cards, reading each package's card file once."""
 
@@ -161,7 +174,11 @@ class _CardReader:
         self._packages: dict[str, tuple[Path | None, CardFile | None, str]] = {}
 
     def describe(self, plugin: Plugin) -> Plugin:
-        package = plugin.value.partition(":")[0].strip().partition(".")[0]
+        value = plugin.value.partition("[")[0].strip()
+        if not all(name.isidentifier() for part in value.split(":", 1) for name in part.split(".")):
+            reason = f"its entry point must be module or module:object. Received: {plugin.value!r}"
+            return replace(plugin, status="broken", reason=reason)
+        package = value.partition(":")[0].partition(".")[0]
         if package not in self._packages:
             self._packages[package] = self._read(package)
         folder, card_file, reason = self._packages[package]
@@ -195,6 +212,20 @@ class _CardReader:
             return folder, None, str(error)
 
 
+def _mark_disabled(rows: list[Plugin]) -> list[Plugin]:
+    """Mark the rows that `$ZOO_DISABLE` names: by name, by distribution, or as distribution/name."""
+    disabled = set(os.environ.get("ZOO_DISABLE", "").replace(",", " ").split())
+
+    def mark(row: Plugin) -> Plugin:
+        owner = _canonical(row.distribution)
+        named = row.name in disabled or any(
+            _canonical(text) in (owner, f"{owner}/{_canonical(row.name)}") for text in disabled
+        )
+        return replace(row, status="disabled", reason="ZOO_DISABLE names it") if named else row
+
+    return [mark(row) for row in rows] if disabled else rows
+
+
 def _mark_clashes(rows: list[Plugin]) -> list[Plugin]:
     """Mark every row whose kind and name another enabled distribution claims as well."""
     owners: dict[tuple[Kind, str], list[str]] = {}
@@ -207,6 +238,6 @@ def _mark_clashes(rows: list[Plugin]) -> list[Plugin]:
 def _clash(row: Plugin, owners: list[str]) -> Plugin:
     if row.status == "disabled" or len(owners) < 2:
         return row
-    claims = ", ".join(f"{owner}/{row.name}" for owner in owners)
-    reason = f"more than one distribution claims the name: {claims}. Disable one: ZOO_DISABLE={owners[-1]}"
+    claims = [f"{owner}/{row.name}" for owner in owners]
+    reason = f"these claim the name: {', '.join(claims)}. Disable all but one: ZOO_DISABLE={claims[-1]}"
     return replace(row, status="clash", reason=reason)

@@ -132,7 +132,8 @@ class Data:
 
     `train` may hold larger images than `validation` and `test` (the recipe's `source_size`).
     `fingerprint` is a SHA-256 over keys, labels and contents; `split_hash` one over the parts.
-    A part that the split leaves out is empty.
+    A part that the split leaves out is empty. `notes` says in words what was adapted; `quarantine` lists
+    (key, reason) of the images that were left out.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Data:
     fingerprint: str
     split_hash: str
     notes: tuple[str, ...] = ()
+    quarantine: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

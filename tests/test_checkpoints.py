@@ -1,0 +1,58 @@
+"""Checkpoints are whole or not used; a damaged one gives way to the older one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from zoo import checkpoints
+from zoo.errors import ZooError
+
+
+def save(folder, step, kind="state"):
+    return checkpoints.write(folder, kind, step, {"weight": np.full(3, step, np.float32)}, {"step": step})
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    arrays, meta = checkpoints.read(save(tmp_path, 7))
+    assert arrays["weight"].tolist() == [7, 7, 7]
+    assert meta == {"step": 7}
+
+
+def test_two_states_and_one_best_are_kept(tmp_path):
+    for step in (1, 20, 300):
+        save(tmp_path, step)
+        save(tmp_path, step, "best")
+    assert len(list(tmp_path.glob("state-*"))) == 2
+    assert len(list(tmp_path.glob("best-*"))) == 1
+    assert checkpoints.newest(tmp_path)[1] == {"step": 300}
+    assert checkpoints.newest(tmp_path, "best")[1] == {"step": 300}
+
+
+def test_a_tampered_checkpoint_is_refused(tmp_path):
+    path = save(tmp_path, 1)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ZooError, match="damaged"):
+        checkpoints.read(path)
+
+
+def test_a_damaged_newest_state_gives_way_to_the_one_before(tmp_path, caplog):
+    save(tmp_path, 1)
+    last = save(tmp_path, 2)
+    last.write_bytes(last.read_bytes()[:100])
+    assert checkpoints.newest(tmp_path)[1] == {"step": 1}
+    assert "damaged" in caplog.text
+
+
+def test_without_any_checkpoint_there_is_none(tmp_path):
+    assert checkpoints.newest(tmp_path / "absent") is None
+
+
+def test_best_weights_of_later_epochs_are_discarded(tmp_path):
+    save(tmp_path, 50, "best")
+    checkpoints.discard_after(tmp_path, 50)
+    assert checkpoints.newest(tmp_path, "best") is not None
+    checkpoints.discard_after(tmp_path, 49)
+    assert checkpoints.newest(tmp_path, "best") is None

@@ -1,0 +1,176 @@
+"""A run in progress: what `zoo_train` is given, and what the engine asks of a run besides."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo import checkpoints
+from zoo.evaluation import evaluate, metrics, predictor
+from zoo.export import assign
+from zoo.files import atomic_write
+from zoo.forecast import Forecast
+from zoo.progress import Reporter
+from zoo.recipes import Recipe, ResolvedRecipe
+from zoo.runs import Run
+from zoo.session import Session
+from zoo.types import Data, Figure, History, Model, Part
+
+if TYPE_CHECKING:
+    from zoo.feeder import Plan
+    from zoo.training import Trainer
+
+Array = np.ndarray[Any, Any]
+_ACCURACIES = ("accuracy", "validation_accuracy")
+_log = logging.getLogger("zoo")
+
+
+class ActiveRun:
+    """The run that hooks see (`zoo.types.RunContext`), and the services that core's engine uses."""
+
+    def __init__(
+        self, run: Run, session: Session, resolved: ResolvedRecipe, precision: str, reporter: Reporter
+    ) -> None:
+        self.run = run
+        self.session = session
+        self.resolved = resolved
+        self.precision = precision
+        self.reporter = reporter
+        self.spec = run.spec
+        self.rehearsal = bool(run.receipt["rehearsal"])
+        self.history = History()
+        self.forecast: Forecast | None = None
+        self._stopping = threading.Event()
+        self._evaluator: tuple[Model, Any] | None = None
+        self._images_per_second = 0.0
+
+    # what hooks may use ---------------------------------------------------------------------------------------
+
+    @property
+    def directory(self) -> Path:
+        return self.run.directory
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.resolved.recipe
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def restore(self) -> dict[str, Array] | None:
+        stored = checkpoints.newest(self.run.checkpoints)
+        if stored is None:
+            return None
+        state, meta = stored
+        self.history[:] = meta["history"]
+        self._write_history()
+        self.reporter.note(f"Going on after step {meta['step']:,}.")
+        return state
+
+    def checkpoint(self, step: int, state: Mapping[str, Array]) -> None:
+        checkpoints.write(self.run.checkpoints, "state", step, state, {"step": step, "history": self.history})
+
+    def log(self, step: int, **values: float) -> None:
+        if self.rehearsal:
+            values = {key: value for key, value in values.items() if key not in _ACCURACIES}
+        row = {"step": step, **values}
+        self.history.append(row)
+        self._write_history()
+        self.reporter.row(row, self.recipe.epochs)
+        self.session.notify("zoo_evaluated", run=self, step=step, metrics=dict(values))
+
+    def figure(self, figure: Figure) -> None:
+        folder = self.directory / "figures"
+        folder.mkdir(exist_ok=True)
+        atomic_write(folder / f"{figure.name}.{figure.format}", figure.content)
+
+    def _write_history(self) -> None:
+        columns = list(dict.fromkeys(key for row in self.history for key in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        atomic_write(self.directory / "history.csv", text.getvalue())
+
+    # what the engine uses -------------------------------------------------------------------------------------
+
+    def build(self, size: int, precision: str | None = None) -> Model:
+        """Build the run's network at another image size or precision."""
+        spec = replace(self.spec, height=size, width=size)
+        return self.session.build(spec, precision or self.precision)
+
+    def begin(self, plan: Plan, trainer: Trainer, data: Data, done: int) -> None:
+        """Measure a few steps, say how long the run will take, and start the progress display."""
+        from zoo import forecast
+        from zoo.training import validation_part
+
+        if done >= plan.steps:
+            return
+        self.reporter.note("Compiling the first step ...")
+        self.forecast = forecast.measure(plan, trainer, data.train, len(validation_part(data)), done)
+        self.reporter.note(self.forecast.sentence())
+        self.reporter.start("training", plan.steps, done)
+
+    def progress(self, step: int, loss: float, accuracy: float, images: int, seconds: float) -> None:
+        """Show how far the training is: the present epoch's mean loss and accuracy (0..1), and the rate."""
+        rate = images / max(seconds, 1e-9)
+        self._images_per_second = rate if not self._images_per_second else 0.7 * self._images_per_second + 0.3 * rate
+        shown = "" if self.rehearsal else f"  accuracy {100 * accuracy:.1f} %"
+        self.reporter.advance(step, f"loss {loss:.4g}{shown}  {self._images_per_second:,.0f} images/s")
+
+    def validate(self, weights: Sequence[Array], part: Part) -> tuple[float, float]:
+        """Loss and accuracy (0..1) of these weights in float32, at the recipe's image size."""
+        if self._evaluator is None:
+            model = self.build(self.spec.height, "float32")
+            self._evaluator = model, predictor(self.session.predict, model, flip_average=False)
+        model, predict = self._evaluator
+        assign(model.variables, weights)
+        result = metrics(evaluate(predict, part), part.labels[:], self.spec.class_names)
+        return float(result["loss"]), float(result["accuracy"])
+
+    def keep_best(self, step: int, weights: Sequence[Array]) -> None:
+        """Keep the weights of the best epoch so far."""
+        arrays = {f"weight/{index:04d}": weight for index, weight in enumerate(weights)}
+        checkpoints.write(self.run.checkpoints, "best", step, arrays, {"step": step})
+
+    def best(self) -> list[Array] | None:
+        """The weights of the best epoch, in the order of `model.variables`."""
+        stored = checkpoints.newest(self.run.checkpoints, "best")
+        return None if stored is None else [stored[0][name] for name in sorted(stored[0])]
+
+    def discard_best_after(self, step: int) -> None:
+        """Forget best weights that a resumed run will come to again."""
+        checkpoints.discard_after(self.run.checkpoints, step)
+
+    # stopping -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM end the training cleanly; a second Ctrl-C ends it at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, frame: object) -> None:
+            if self._stopping.is_set():
+                raise KeyboardInterrupt
+            self._stopping.set()
+            self.reporter.note("Stopping after this step; once more to stop at once.")
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,308 @@
+"""The verbs of the command line as a typed Python API: `zoo.train("cnn", "mnist")`.
+
+Functions show progress on standard error unless `quiet` is set, and raise `zoo.ZooError` where the command
+line would end with a message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import pipeline
+from zoo.errors import UsageError
+from zoo.pipeline import Prepared, Request
+from zoo.progress import Reporter
+from zoo.recipes import ResolvedRecipe
+from zoo.registry import Registry
+from zoo.runs import Run
+from zoo.runs import resolve as find_run
+from zoo.session import Session
+from zoo.types import Data, Model, Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.forecast import Forecast
+    from zoo.prediction import Prediction
+
+
+def train(
+    architecture: str,
+    dataset: str,
+    *,
+    recipe: str = "quick",
+    config: Path | str | None = None,
+    settings: Sequence[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    source: Path | str | None = None,
+    output: Path | str | None = None,
+    rehearse: bool = False,
+    export: bool = True,
+    strict: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> Run:
+    """Train a network on a data set and return the finished run.
+
+    `settings` are "key=value" strings, `overrides` recipe keys with their values (they win); `config` is a
+    TOML file of recipe keys. `rehearse` runs a few steps on generated images.
+    """
+    request = Request(
+        architecture=architecture,
+        dataset=dataset,
+        recipe=recipe,
+        config=_path(config),
+        settings=tuple(settings),
+        overrides=overrides,
+        seed=seed,
+        source=_path(source),
+        output=_path(output),
+        rehearse=rehearse,
+        export=export,
+        strict=strict,
+    )
+    return pipeline.train(request, Reporter(quiet=quiet), verbose)
+
+
+def resume(run: Run | str | Path, *, inexact: bool = False, quiet: bool = False, verbose: bool = False) -> Run:
+    """Go on with an interrupted or killed run to its end."""
+    return pipeline.resume(_run(run), Reporter(quiet=quiet), inexact, verbose)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a training would be: the resolved recipe, the network's spec, image counts, and the forecast."""
+
+    resolved: ResolvedRecipe
+    spec: Spec
+    precision: str
+    counts: dict[str, int]
+    forecast: Forecast
+
+
+def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Planned:
+    """Resolve a request, read its images and time a few steps; no run is made (`zoo train --dry-run`)."""
+    from zoo.feeder import Plan
+    from zoo.hardware import resolve_precision
+
+    reporter = Reporter(quiet=quiet)
+    prepared = Prepared(request)
+    data = prepared.data(reporter)
+    pipeline.start_frameworks(None, verbose)
+    from zoo import forecast
+    from zoo.training import Trainer, check_possible, validation_part
+
+    recipe, spec = prepared.resolved.recipe, prepared.spec()
+    check_possible(recipe, data)
+    precision = resolve_precision(recipe)
+    reporter.note("Compiling the first step ...")
+    trainer = Trainer(prepared.session.build(spec, precision), recipe, recipe.image_size)
+    steps = Plan(recipe, spec.seed, len(data.train), data.train.images.shape[1])
+    measured = forecast.measure(steps, trainer, data.train, len(validation_part(data)), 0)
+    counts = {name: len(part) for name, part in pipeline.parts_of(data).items()}
+    return Planned(prepared.resolved, spec, precision, counts, measured)
+
+
+def build(
+    architecture: str,
+    dataset: str | None = None,
+    *,
+    size: int | None = None,
+    settings: Sequence[str] = (),
+    seed: int = 0,
+    verbose: bool = False,
+) -> tuple[Model, Spec]:
+    """Build an untrained network in float32: for a data set as its recipe would, else as its card says."""
+    found = Registry.discover()
+    plugin = found.get("architecture", architecture)
+    card = plugin.facts
+    if dataset is not None:
+        target = found.get("dataset", dataset)
+        channels = pipeline.channels_of(plugin, target)
+        names = target.facts.class_names or tuple(f"class {index}" for index in range(10))
+    else:
+        target = None
+        channels = card.channels[0]
+        names = tuple(f"class {index}" for index in range(card.classes or 10))
+    resolved = _resolve(plugin, target, settings, size)
+    recipe = resolved.recipe
+    spec = Spec(architecture, recipe.image_size, recipe.image_size, channels, names, recipe.options, None, seed)
+    session = Session(plugin)
+    pipeline.start_frameworks(None, verbose)
+    return session.build(spec), spec
+
+
+def _resolve(plugin: Any, target: Any, settings: Sequence[str], size: int | None) -> ResolvedRecipe:
+    from zoo.recipes import resolve
+
+    overrides = {} if size is None else {"image_size": size}
+    return pipeline.fit_to_card(resolve(plugin, target or plugin, "quick", None, settings, overrides), plugin)
+
+
+def prepare(
+    dataset: str,
+    *,
+    size: int,
+    channels: int | None = None,
+    source: Path | str | None = None,
+    quiet: bool = False,
+) -> Data:
+    """Decode a data set into the cache at an image size in pixels; training then starts at once."""
+    from zoo.data import find_source
+    from zoo.data import prepare as prepare_data
+    from zoo.recipes import Recipe
+
+    plugin = Registry.discover().get("dataset", dataset)
+    session = Session(plugin, plugin)
+    examples = session.examples(find_source(_path(source)))
+    reporter = Reporter(quiet=quiet)
+    reporter.start("reading images", examples.count)
+    try:
+        progress = pipeline.reporter_progress(reporter)
+        return prepare_data(
+            examples, plugin.name, Recipe(image_size=size), channels or plugin.facts.channels[0], progress
+        )
+    finally:
+        reporter.stop()
+
+
+def predict(
+    run: Run | str | Path, files: Sequence[Path | str], *, top: int = 5, engine: str = "auto"
+) -> list[Prediction]:
+    """Classify image files with a finished run; `top` classes each. Does not load TensorFlow (LiteRT)."""
+    from zoo.prediction import predict_files
+
+    found = _run(run)
+    return predict_files(found.model_directory, [Path(file) for file in files], top, engine)
+
+
+def full_model_predictor(run: Run | str | Path, verbose: bool = False) -> Callable[[np.ndarray[Any, Any]], Any]:
+    """The network itself in TensorFlow: uint8 [n, height, width, channels] to float32 probabilities [n, classes]."""
+    found = _run(run)
+    session, model = restore(found, verbose)
+    import numpy as np
+
+    from zoo.evaluation import predictor
+
+    flip = _stored_spec(found)["flip_average"]
+    predictions = predictor(session.predict, model, flip_average=flip)
+    return lambda images: np.asarray(predictions(images.astype(np.float32)))
+
+
+def evaluate(
+    run: Run | str | Path, *, source: Path | str | None = None, quiet: bool = False, verbose: bool = False
+) -> dict[str, Any]:
+    """Evaluate a finished run again on its own part of the data; the result is that of `metrics.json`.
+
+    Raises DataError if the images are not those that the run was trained and tested on.
+    """
+    from zoo.errors import DataError
+    from zoo.finish import measure, reported_part
+
+    found = _run(run)
+    receipt = found.receipt
+    _require_finished(found)
+    request = Request(
+        receipt["spec"]["name"],
+        receipt["dataset"]["name"],
+        source=_path(source),
+        rehearse=receipt["rehearsal"],
+    )
+    prepared = Prepared(request)
+    prepared.resolved = found.resolved
+    data = prepared.data(Reporter(quiet=quiet))
+    if data.split_hash != receipt["dataset"]["split_hash"]:
+        raise DataError(
+            f"The images of {data.name} are not those the run was tested on: split "
+            f"{data.split_hash[:16]} now, {receipt['dataset']['split_hash'][:16]} then"
+        )
+    session, model = restore(found, verbose)
+    name, part = reported_part(data)
+    return measure(session, model, part, found.resolved.recipe.flip_average, found, name, write=False)
+
+
+def export(run: Run | str | Path, verbose: bool = False) -> dict[str, Any]:
+    """Export a finished run that was trained with `--no-export`; return the state of each file."""
+    from zoo import images
+    from zoo.files import atomic_write
+    from zoo.finish import export_on_samples
+
+    found = _run(run)
+    _require_finished(found)
+    session, model = restore(found, verbose)
+    spec = found.spec
+    samples = images.ramps(spec.height, spec.width, spec.channels)
+    exported = export_on_samples(found, session, model, samples)
+    content = _stored_spec(found) | {"export": exported}
+    atomic_write(found.model_directory / "spec.json", json.dumps(content, indent=1) + "\n")
+    return exported
+
+
+def visualize(
+    what: str, dataset: str | None = None, *, output: Path | str | None = None, verbose: bool = False
+) -> list[Path]:
+    """Draw a run's figures again, or those of an untrained architecture; return the files written."""
+    from zoo.drawing import draw_architecture, draw_run
+
+    found = Registry.discover()
+    if what in {plugin.name for plugin in found.of("architecture")}:
+        return draw_architecture(what, dataset, _path(output), verbose)
+    return draw_run(_run(what), _path(output), verbose)
+
+
+def compare(*names: Run | str | Path) -> list[dict[str, Any]]:
+    """One row per run: title, accuracy (0..1) with its interval, parameters, seconds."""
+    return [comparison_row(_run(name)) for name in names]
+
+
+def comparison_row(run: Run) -> dict[str, Any]:
+    """What `zoo compare` and `zoo runs` show of a run; figures that it does not have are None."""
+    receipt, result = run.receipt, run.metrics or {}
+    return {
+        "id": run.id,
+        "title": run.title,
+        "status": receipt["status"],
+        "part": result.get("part"),
+        "count": result.get("count"),
+        "accuracy": result.get("accuracy"),
+        "interval": result.get("interval"),
+        "parameters": receipt.get("parameters"),
+        "seconds": receipt.get("seconds"),
+        "seed": receipt["spec"]["seed"],
+    }
+
+
+def restore(run: Run, verbose: bool) -> tuple[Session, Model]:
+    """A session for a finished run, and its network with its weights."""
+    found = Registry.discover()
+    receipt = run.receipt
+    session = Session(found.get("architecture", receipt["spec"]["name"]))
+    pipeline.start_frameworks(receipt["threads"], verbose)
+    from zoo.finish import rebuild
+
+    return session, rebuild(run, session)
+
+
+def _stored_spec(run: Run) -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads((run.model_directory / "spec.json").read_text(encoding="utf-8"))
+    return stored
+
+
+def _require_finished(run: Run) -> None:
+    if run.status != "finished":
+        raise UsageError(
+            f"The run {run.id} is not finished ({run.status}). Go on with it: zoo train --resume {run.directory}"
+        )
+
+
+def _run(run: Run | str | Path) -> Run:
+    return run if isinstance(run, Run) else find_run(str(run))
+
+
+def _path(path: Path | str | None) -> Path | None:
+    return None if path is None else Path(path)

@@ -1,0 +1,79 @@
+"""Checkpoints: one `.npz` of named arrays each, whose SHA-256 is in its name, written atomically.
+
+`state-<step>.<sha256>.npz` is the whole state after `step` steps: the newest two are kept.
+`best-<step>.<sha256>.npz` holds the weights of the best epoch. No pickle is read or written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from zoo.errors import ZooError
+from zoo.files import atomic_write
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+Kind = Literal["state", "best"]
+META = "meta.json"
+KEPT = {"state": 2, "best": 1}
+_log = logging.getLogger("zoo")
+
+
+def write(
+    folder: Path, kind: Kind, step: int, arrays: Mapping[str, np.ndarray[Any, Any]], meta: Mapping[str, Any]
+) -> Path:
+    """Write arrays and a JSON object, then remove what is older than the newest that are kept."""
+    buffer = io.BytesIO()
+    encoded = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    np.savez(buffer, **{META: encoded, **arrays})  # type: ignore[arg-type]
+    content = buffer.getvalue()
+    path = folder / f"{kind}-{step:09d}.{hashlib.sha256(content).hexdigest()}.npz"
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, content)
+    for old in _sorted(folder, kind)[KEPT[kind] :]:
+        if old != path:
+            old.unlink(missing_ok=True)
+    return path
+
+
+def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    """Read back what `write` wrote. Raises ZooError if the file is not whole or was tampered with."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ZooError(f"The checkpoint {path} can't be read: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != path.name.split(".")[1]:
+        raise ZooError(f"The checkpoint {path} is damaged: its SHA-256 is not the one in its name")
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    meta: dict[str, Any] = json.loads(arrays.pop(META).tobytes())
+    return arrays, meta
+
+
+def newest(folder: Path, kind: Kind = "state") -> tuple[Arrays, dict[str, Any]] | None:
+    """Read the newest whole checkpoint of a kind; a damaged one is reported and the older one tried."""
+    for path in _sorted(folder, kind):
+        try:
+            return read(path)
+        except ZooError as error:
+            _log.warning("%s. Trying an older one", error)
+    return None
+
+
+def discard_after(folder: Path, step: int) -> None:
+    """Remove the best weights of epochs that lie after `step`: a resumed run comes to them again."""
+    for path in _sorted(folder, "best"):
+        if int(path.name.split(".")[0].removeprefix("best-")) > step:
+            path.unlink(missing_ok=True)
+
+
+def _sorted(folder: Path, kind: Kind) -> list[Path]:
+    """The checkpoints of a kind, the newest first."""
+    return sorted(folder.glob(f"{kind}-*.*.npz"), key=lambda path: path.name, reverse=True)

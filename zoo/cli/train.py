@@ -1,0 +1,99 @@
+"""`zoo train`: train a network on a data set, or go on with a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.cli import verbose
+from zoo.errors import UsageError
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  zoo train cnn mnist                          the quick recipe
+  zoo train cnn mnist --recipe book            as in the chapter
+  zoo train vgg16 catsdogs --source train.zip  Kaggle's Dogs vs. Cats
+  zoo train vgg16 catsdogs --rehearse          the whole path without the data
+  zoo train cnn mnist --set batch_size=128 --epochs 3
+  zoo train cnn mnist --dry-run                the recipe, where its values come from, the forecast
+  zoo train --resume last                      go on with the newest run
+"""
+)
+@click.argument("architecture", required=False, metavar="ARCH")
+@click.argument("dataset", required=False)
+@click.option("--recipe", default="quick", show_default=True, help="Name of the recipe (zoo show ARCH lists them).")
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file of recipe keys, over the recipe.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a recipe key. May be repeated.")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the training images.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of weights, order, augmentation."
+)
+@click.option("--source", type=click.Path(path_type=Path), help="Where the data set's files are.")
+@click.option("--output", type=click.Path(path_type=Path), help="The run's directory, new or empty.")
+@click.option("--rehearse", is_flag=True, help="A few steps of everything on generated images.")
+@click.option("--dry-run", is_flag=True, help="Print the resolved recipe and the forecast; train nothing.")
+@click.option("--no-export", is_flag=True, help="Skip the LiteRT and Keras files; zoo predict then exports.")
+@click.option("--strict", is_flag=True, help="A failing observer plugin ends the run.")
+@click.option("--resume", metavar="RUN", help="Go on with a run: a path, the beginning of its id, or last.")
+@click.option("--inexact", is_flag=True, help="Resume on another machine or version, where bits may differ.")
+@click.pass_context
+def command(context: click.Context, /, **options: Any) -> None:
+    """Train ARCH on DATASET, or go on with a run.
+
+    The run's directory is printed on standard output when it has finished.
+    """
+    resume = options.pop("resume")
+    inexact = options.pop("inexact")
+    if resume is not None:
+        _resume(context, resume, inexact)
+        return
+    if inexact:
+        raise UsageError("--inexact goes with --resume RUN")
+    _train(options)
+
+
+def _resume(context: click.Context, name: str, inexact: bool) -> None:
+    from click.core import ParameterSource
+
+    allowed = {"resume", "inexact"}
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in allowed
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageError(f"--resume takes no other argument: the run knows them. Received: {', '.join(given)}")
+    from zoo import api
+
+    run = api.resume(name, inexact=inexact, verbose=verbose())
+    click.echo(run.directory)
+
+
+def _train(options: dict[str, Any]) -> None:
+    if not options["architecture"] or not options["dataset"]:
+        raise UsageError("zoo train needs ARCH and DATASET, as in: zoo train cnn mnist   (zoo list shows them)")
+    from zoo import api
+    from zoo.pipeline import Request
+    from zoo.recipes import describe
+
+    epochs = options.pop("epochs")
+    dry_run, no_export = options.pop("dry_run"), options.pop("no_export")
+    options["settings"] = tuple(options["settings"])
+    overrides = {} if epochs is None else {"epochs": epochs}
+    request = Request(**options, overrides=overrides, export=not no_export)
+    if not dry_run:
+        from zoo.pipeline import train
+        from zoo.progress import Reporter
+
+        click.echo(train(request, Reporter(), verbose()).directory)
+        return
+    planned = api.plan(request, verbose=verbose())
+    click.echo(describe(planned.resolved))
+    counts = ", ".join(f"{count:,} {name}" for name, count in planned.counts.items() if count)
+    click.echo(f"{counts} images; precision {planned.precision}", err=True)
+    click.echo(planned.forecast.sentence(), err=True)

@@ -1,0 +1,165 @@
+"""The end of a run: the network in float32 is evaluated, exported and drawn; checkpoints give way to `model/`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo import images
+from zoo.active import ActiveRun
+from zoo.evaluation import evaluate, metrics, predictor, write_predictions
+from zoo.export import assign, export_model, load_weights, save_weights
+from zoo.feeder import Plan
+from zoo.files import atomic_write
+from zoo.forecast import Forecast, extrapolate
+from zoo.runs import Run
+from zoo.session import Session
+from zoo.types import Data, Model, Part, Spec
+
+if TYPE_CHECKING:
+    from zoo.pipeline import Prepared
+
+SAMPLES = 64
+
+
+def finish(active: ActiveRun, trained: Model, data: Data, prepared: Prepared) -> None:
+    """Write everything that a finished run holds, the receipt's "finished" last."""
+    run = active.run
+    model = active.build(active.spec.height, "float32")
+    assign(model.variables, [np.asarray(variable) for variable in trained.variables])
+    save_weights(run.model_directory / "weights.npz", model.variables)
+    part_name, part = reported_part(data)
+    active.reporter.note(f"Evaluating on {len(part):,} {part_name} images ...")
+    result = measure(active.session, model, part, active.recipe.flip_average, run, part_name)
+    write_spec(run, active, {})
+    if run.receipt["export"]:
+        active.reporter.note("Exporting the network ...")
+        exported = export(run, active.session, model, part)
+        write_spec(run, active, exported)
+    draw(active, model, data)
+    write_quarantine(active, data)
+    run.update(
+        status="finished",
+        finished=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
+        forecast=forecast_of(active),
+    )
+    shutil.rmtree(run.checkpoints, ignore_errors=True)
+    active.session.notify("zoo_run_finished", run=active)
+    conclude(active, result, part_name, prepared)
+
+
+def reported_part(data: Data) -> tuple[str, Part]:
+    """The part that the result is of: test; or validation, where the recipe has no test part (vgg16's book)."""
+    return ("test", data.test) if len(data.test) else ("validation", data.validation)
+
+
+def measure(
+    session: Session, model: Model, part: Part, flip: bool, run: Run, part_name: str, write: bool = True
+) -> dict[str, Any]:
+    """Evaluate in float32; both figures where images are flipped. Writes `metrics.json` and `predictions.csv`."""
+    names = run.spec.class_names
+    labels = part.labels[:]
+    probabilities = evaluate(predictor(session.predict, model, flip_average=flip), part)
+    result = {"part": part_name, **metrics(probabilities, labels, names)}
+    if flip:
+        plain = metrics(evaluate(predictor(session.predict, model, flip_average=False), part), labels, names)
+        result["without_flip_average"] = {key: plain[key] for key in ("accuracy", "interval", "loss")}
+    if run.receipt["rehearsal"]:
+        result = {"part": part_name, "count": result["count"], "rehearsal": True}
+    elif write:
+        write_predictions(run.directory / "predictions.csv", part.keys, labels, probabilities, names)
+    if write:
+        atomic_write(run.directory / "metrics.json", json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def export(run: Run, session: Session, model: Model, part: Part) -> dict[str, Any]:
+    """Write the derived files of `model/`, each checked against the network on real images."""
+    return export_on_samples(run, session, model, part.take(slice(0, SAMPLES)))
+
+
+def export_on_samples(run: Run, session: Session, model: Model, samples: Any) -> dict[str, Any]:
+    """As `export`, on given uint8 images [n, height, width, channels]."""
+    flip = run.resolved.recipe.flip_average
+    predict = predictor(session.predict, model, flip_average=flip)
+    return export_model(run.model_directory, model, predict, run.spec, samples.astype(np.float32))
+
+
+def write_spec(run: Run, active: ActiveRun, exported: dict[str, Any]) -> None:
+    """Write `model/spec.json`: all that prediction needs to know besides the weights."""
+    recipe, spec = active.recipe, asdict(active.spec)
+    content = {
+        "format": 1,
+        "architecture": spec.pop("name"),
+        **spec,
+        "resize": recipe.resize,
+        "interpolation": recipe.interpolation,
+        "rule": images.RULE,
+        "flip_average": recipe.flip_average,
+        "rehearsal": active.rehearsal,
+        "export": exported,
+    }
+    atomic_write(run.model_directory / "spec.json", json.dumps(content, indent=1) + "\n")
+
+
+def draw(active: ActiveRun, model: Model, data: Data) -> None:
+    """Write everyone's figures, with their captions."""
+    figures = active.session.figures(model, data, active)
+    for figure in figures.values():
+        active.figure(figure)
+    captions = {f"{figure.name}.{figure.format}": figure.caption for figure in figures.values()}
+    atomic_write(active.directory / "figures" / "captions.json", json.dumps(captions, indent=1) + "\n")
+
+
+def write_quarantine(active: ActiveRun, data: Data) -> None:
+    """Write `quarantine.csv`: each image that was left out, with the reason."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image", "reason"])
+    writer.writerows(data.quarantine)
+    atomic_write(active.directory / "quarantine.csv", text.getvalue())
+
+
+def forecast_of(active: ActiveRun) -> dict[str, Any] | None:
+    """The forecast as it goes into the receipt."""
+    return active.forecast.as_dict() if active.forecast else None
+
+
+def rebuild(run: Run, session: Session) -> Model:
+    """Build a finished run's network in float32, with its weights."""
+    model = session.build(replace(run.spec, weights=None), "float32")
+    assign(model.variables, list(load_weights(run.model_directory / "weights.npz").values()))
+    return model
+
+
+def conclude(active: ActiveRun, result: dict[str, Any], part_name: str, prepared: Prepared) -> None:
+    """Say what came of it, and what can be done with it."""
+    run, note = active.run, active.reporter.note
+    if active.rehearsal:
+        note("REHEARSAL done: the whole path works on this machine; generated images have no accuracy to report.")
+        if active.forecast is not None:
+            note(real_forecast(active.spec, active.forecast, prepared))
+    else:
+        low, high = result["interval"]
+        note(
+            f"{run.title}: {100 * result['accuracy']:.2f} % of {result['count']:,} {part_name} images "
+            f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
+        )
+    note(f"The run is in {run.directory}\n  zoo show {run.directory}\n  zoo predict {run.directory} PHOTO.jpg")
+
+
+def real_forecast(spec: Spec, measured: Forecast, prepared: Prepared) -> str:
+    """What the real run would take, from the rehearsal's rate."""
+    recipe, card = prepared.planned, prepared.dataset.facts
+    examples = max(recipe.batch_size, (card.images or 10_000) - card.test_images - recipe.validation - recipe.test)
+    plan = Plan(recipe, spec.seed, examples, recipe.cached_size)
+    real = extrapolate(plan, measured.images_per_second, measured.size, recipe.validation or recipe.test)
+    return replace(real, memory=measured.memory).sentence("The real run")

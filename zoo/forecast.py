@@ -1,0 +1,72 @@
+"""How long a run will take on this machine: a few steps are timed, then undone."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from zoo.hardware import peak_memory
+from zoo.progress import duration
+
+if TYPE_CHECKING:
+    from zoo.feeder import Plan
+    from zoo.training import Trainer
+    from zoo.types import Part
+
+TIMED_STEPS = 2
+# a forward pass costs a third of a training step; in float32, up to twice that
+EVALUATION_COST = 0.5
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """`images_per_second` in training at `size` pixels, `seconds` for the whole run, `memory` in bytes (peak)."""
+
+    images_per_second: float
+    size: int
+    images: int
+    seconds: float
+    memory: int
+
+    def sentence(self, run: str = "The run") -> str:
+        """The forecast in words."""
+        memory = f", {self.memory / 2**30:.1f} GiB of memory" if self.memory else ""
+        return (
+            f"{run} will take about {duration(self.seconds)} on this machine: "
+            f"{self.images_per_second:,.0f} images/s at {self.size} pixels, {self.images:,} images to see{memory}."
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The receipt's form."""
+        return asdict(self)
+
+
+def measure(plan: Plan, trainer: Trainer, part: Part, evaluated: int, done: int) -> Forecast:
+    """Time a few steps of `trainer` on `part`, put its state back, and extrapolate to the whole plan.
+
+    `evaluated` images are looked at after each epoch; `done` steps lie behind.
+    """
+    from zoo.feeder import Feeder
+
+    state = trainer.state()
+    chunks = iter(Feeder(plan, part, done, 1))
+    first = next(chunks)
+    trainer.run(first)  # traces
+    began = time.monotonic()
+    for _ in range(TIMED_STEPS):
+        trainer.run(first)
+    rate = TIMED_STEPS * len(first.labels) / (time.monotonic() - began)
+    chunks.close()  # type: ignore[attr-defined]
+    trainer.restore(state)
+    return extrapolate(plan, rate, trainer.size, evaluated)
+
+
+def extrapolate(plan: Plan, rate: float, size: int, evaluated: int) -> Forecast:
+    """The forecast for a plan, from a rate in images/s at an image size; cost grows with the area."""
+    seconds = 0.0
+    for epoch in range(plan.epochs):
+        seconds += plan.examples * (plan.size(epoch) / size) ** 2 / rate
+        seconds += evaluated * EVALUATION_COST * (plan.recipe.image_size / size) ** 2 / rate
+    seconds *= plan.steps / max(1, plan.steps_per_epoch * plan.epochs)
+    return Forecast(rate, size, plan.examples * plan.epochs, seconds, peak_memory())

@@ -1,0 +1,386 @@
+"""From a request to a finished run: data, network, training, evaluation, export, figures, receipt.
+
+Everything that can be wrong with the request is found before a framework is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from zoo import quiet
+from zoo.errors import DataError, Interrupted, UsageError, ZooError
+from zoo.files import atomic_write
+from zoo.hardware import cores, describe, resolve_precision, versions
+from zoo.progress import Reporter
+from zoo.recipes import Recipe, ResolvedRecipe, resolve
+from zoo.registry import Plugin, Registry
+from zoo.runs import FORMAT, Run, new_directory
+from zoo.session import Session
+from zoo.types import Data, Examples, Spec
+
+REHEARSAL_STEPS = 12
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked to train."""
+
+    architecture: str
+    dataset: str
+    recipe: str = "quick"
+    config: Path | None = None
+    settings: tuple[str, ...] = ()
+    overrides: Mapping[str, Any] | None = None
+    seed: int = 0
+    source: Path | None = None
+    output: Path | None = None
+    rehearse: bool = False
+    export: bool = True
+    strict: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command that gives this run again; paths are left to the reader."""
+        words = ["zoo", "train", self.architecture, self.dataset]
+        if self.recipe != "quick":
+            words += ["--recipe", self.recipe]
+        if self.config:
+            words += ["--config", self.config.name]
+        for setting in self.settings:
+            words += ["--set", setting]
+        for key, value in (self.overrides or {}).items():
+            words += [f"--{key.replace('_', '-')}", str(value)]
+        if self.seed:
+            words += ["--seed", str(self.seed)]
+        return shlex.join(words + ["--rehearse"] * self.rehearse + ["--no-export"] * (not self.export))
+
+
+class Prepared:
+    """A request whose names, recipe and data have been found; no framework is imported yet."""
+
+    def __init__(self, request: Request, registry: Registry | None = None) -> None:
+        registry = registry or Registry.discover()
+        self.request = request
+        self.architecture = registry.get("architecture", request.architecture)
+        self.dataset = registry.get("dataset", request.dataset)
+        self.resolved = resolve(
+            self.architecture,
+            self.dataset,
+            request.recipe,
+            request.config,
+            request.settings,
+            request.overrides,
+        )
+        self.resolved = fit_to_card(self.resolved, self.architecture)
+        observers = [plugin for plugin in registry.of("plugin") if plugin.status == "ok"]
+        self.session = Session(self.architecture, self.dataset, observers, request.strict)
+        self.channels = channels_of(self.architecture, self.dataset)
+        self.planned = self.resolved.recipe
+        if request.rehearse:
+            self.examples: Examples = rehearsal_examples(self.dataset, self.planned)
+            self.resolved = replace(self.resolved, recipe=rehearsal_recipe(self.planned))
+        else:
+            from zoo.data import find_source
+
+            self.examples = self.session.examples(find_source(request.source))
+
+    def data(self, reporter: Reporter) -> Data:
+        """Decode and split the images."""
+        from zoo.data import prepare
+
+        recipe = self.resolved.recipe
+        reporter.start("reading images", self.examples.count)
+        try:
+            return prepare(self.examples, self.dataset.name, recipe, self.channels, reporter_progress(reporter))
+        finally:
+            reporter.stop()
+
+    def spec(self) -> Spec:
+        """What the network is built for."""
+        recipe = self.resolved.recipe
+        return Spec(
+            name=self.architecture.name,
+            height=recipe.image_size,
+            width=recipe.image_size,
+            channels=self.channels,
+            class_names=self.examples.class_names,
+            options=dict(recipe.options),
+            seed=self.request.seed,
+        )
+
+
+def reporter_progress(reporter: Reporter) -> Any:
+    """The progress callback of data preparation."""
+    return lambda done, total: reporter.advance(done, f"{done:,} of {total:,}")
+
+
+def channels_of(architecture: Plugin, dataset: Plugin) -> int:
+    """The channels that the network is built for: the data set's where it takes them, else its own first."""
+    takes, has = architecture.facts.channels, dataset.facts.channels
+    return has[0] if has[0] in takes else takes[0]
+
+
+def fit_to_card(resolved: ResolvedRecipe, architecture: Plugin) -> ResolvedRecipe:
+    """Refuse unknown options, and raise an image size that is below what the network takes.
+
+    A size that a person asked for (a flag, --set or a file) is refused instead.
+    """
+    options = architecture.facts.options
+    for option in resolved.recipe.options:
+        if architecture.card is not None and option not in options:
+            raise UsageError(f"{architecture.name} has no option {option!r}. It has: {', '.join(options) or 'none'}")
+    least, recipe = architecture.facts.min_size, resolved.recipe
+    small = [size for size in (recipe.image_size, *recipe.train_sizes) if size < least]
+    if small:
+        raise UsageError(
+            f"{architecture.name} takes images from {least} pixels. Received: {small[0]}. Try --set image_size={least}"
+        )
+    return resolved
+
+
+def rehearsal_examples(dataset: Plugin, recipe: Recipe) -> Examples:
+    """Generated images of the data set's true shape, a few batches of them."""
+    from zoo.data import rehearsal
+
+    card = dataset.facts
+    names = card.class_names or tuple(f"class {index}" for index in range(card.classes or 2))
+    return rehearsal(dataset.name, names, card.channels[0], card.size or recipe.cached_size)
+
+
+def rehearsal_recipe(recipe: Recipe) -> Recipe:
+    """The recipe with a few steps on the parts that a rehearsal has; sizes, batch and all else stay."""
+    return replace(
+        recipe,
+        epochs=max(1, len(recipe.train_sizes)),
+        steps=REHEARSAL_STEPS,
+        split="published",
+        validation=64,
+        test=0,
+    )
+
+
+# training -----------------------------------------------------------------------------------------------------
+
+
+def train(request: Request, reporter: Reporter, verbose: bool = False) -> Run:
+    """Train a new run to its end and return it."""
+    prepared = Prepared(request)
+    started = datetime.now(UTC)
+    data = prepared.data(reporter)
+    run = Run(new_directory(request.architecture, request.dataset, request.output))
+    with locked(run.directory):
+        run.write(_receipt(prepared, data, started))
+        keep_source(run, request.source)
+        return _go(run, prepared, data, reporter, verbose)
+
+
+def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = False) -> Run:
+    """Go on with an interrupted or killed run; on the same machine it ends bit for bit as if uninterrupted."""
+    receipt = run.receipt
+    if receipt["status"] == "finished":
+        raise UsageError(f"The run {run.id} has finished; there is nothing to resume. See: zoo show {run.directory}")
+    with locked(run.directory):
+        request = Request(
+            architecture=receipt["spec"]["name"],
+            dataset=receipt["dataset"]["name"],
+            recipe=receipt["recipe"]["name"],
+            seed=receipt["spec"]["seed"],
+            source=kept_source(run),
+            rehearse=receipt["rehearsal"],
+            export=receipt["export"],
+            strict=receipt["strict"],
+        )
+        prepared = Prepared(replace(request, recipe="quick"))
+        prepared.request, prepared.resolved = request, run.resolved
+        differences = _differences(receipt, prepared)
+        if differences and not inexact:
+            raise ZooError(
+                "This run can't be resumed exactly here: " + "; ".join(differences) + ". "
+                "To go on all the same: --inexact (the receipt will say so)"
+            )
+        data = prepared.data(reporter)
+        if data.fingerprint != receipt["dataset"]["fingerprint"]:
+            raise DataError(
+                f"The images of {data.name} are not those the run began with: fingerprint "
+                f"{data.fingerprint[:16]} now, {receipt['dataset']['fingerprint'][:16]} then"
+            )
+        if differences:
+            run.update(inexact=[*receipt.get("inexact", []), *differences])
+        return _go(run, prepared, data, reporter, verbose)
+
+
+def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, verbose: bool) -> Run:
+    """Train, or go on with, a run whose receipt is written; finish it."""
+    start_frameworks(run.receipt["threads"], verbose)
+    from zoo.active import ActiveRun
+    from zoo.contract import parameters_of
+    from zoo.finish import finish
+
+    began = time.monotonic()
+    active = ActiveRun(run, prepared.session, prepared.resolved, run.receipt["precision"], reporter)
+    try:
+        with active.stoppable():
+            run.update(status="training")
+            _announce(run, data, reporter)
+            model = active.build(run.spec.height)
+            run.update(parameters=parameters_of(model))
+            prepared.session.notify("zoo_run_started", run=active)
+            history = prepared.session.train(model, data, active.recipe, active)
+            reporter.stop()
+            if active.stopping:
+                raise Interrupted("Interrupted")
+            active.history[:] = history
+            finish(active, model, data, prepared)
+    except (Interrupted, KeyboardInterrupt):
+        reporter.stop()
+        run.update(status="interrupted")
+        raise Interrupted(f"Interrupted. Go on with: zoo train --resume {run.directory}") from None
+    except BaseException as error:
+        reporter.stop()
+        run.update(status="failed", reason=f"{type(error).__name__}: {error}".splitlines()[0])
+        raise
+    finally:
+        seconds = run.receipt.get("seconds", 0.0) + time.monotonic() - began
+        run.update(seconds=round(seconds, 1))
+    return run
+
+
+def _announce(run: Run, data: Data, reporter: Reporter) -> None:
+    receipt = run.receipt
+    parts = ", ".join(f"{len(part):,} {name}" for name, part in parts_of(data).items() if len(part))
+    reporter.note(f"{run.title}: {parts} images, {receipt['precision']}, seed {receipt['spec']['seed']}")
+    for note in data.notes:
+        reporter.note(f"  {note}")
+    reporter.note(f"  {run.directory}")
+
+
+def parts_of(data: Data) -> dict[str, Any]:
+    """The parts of a data set by name."""
+    return {"training": data.train, "validation": data.validation, "test": data.test}
+
+
+def start_frameworks(threads: Mapping[str, int] | None = None, verbose: bool = False) -> None:
+    """Import TensorFlow quietly and fix its thread counts, which are part of what makes runs repeatable."""
+    quiet.import_tensorflow(verbose)
+    import tensorflow as tf
+
+    wanted = threads or default_threads()
+    setting = tf.config.threading
+    present = {
+        "intra": setting.get_intra_op_parallelism_threads(),
+        "inter": setting.get_inter_op_parallelism_threads(),
+    }
+    if present == dict(wanted):
+        return
+    try:
+        setting.set_intra_op_parallelism_threads(wanted["intra"])
+        setting.set_inter_op_parallelism_threads(wanted["inter"])
+    except RuntimeError as error:
+        if threads is not None and any(present.values()):
+            raise ZooError(
+                f"TensorFlow already runs with other thread counts than the run's: {present}. "
+                "Resume in a process of its own"
+            ) from error
+
+
+def default_threads() -> dict[str, int]:
+    """One thread per core inside an operation; two operations side by side at most."""
+    return {"intra": cores(), "inter": 2}
+
+
+# the receipt --------------------------------------------------------------------------------------------------
+
+
+def _receipt(prepared: Prepared, data: Data, started: datetime) -> dict[str, Any]:
+    request, resolved = prepared.request, prepared.resolved
+    return {
+        "format": FORMAT,
+        "status": "training",
+        "rehearsal": request.rehearse,
+        "command": request.command,
+        "started": started.isoformat(timespec="seconds"),
+        "spec": asdict(prepared.spec()),
+        "recipe": {"name": request.recipe, "values": resolved.as_dict()},
+        "dataset": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "split_hash": data.split_hash,
+            "counts": {name: len(part) for name, part in parts_of(data).items()},
+            "notes": list(data.notes),
+        },
+        "precision": resolve_precision(resolved.recipe),
+        "threads": default_threads(),
+        "determinism": False,
+        "export": request.export,
+        "strict": request.strict,
+        "versions": versions(_plugin_versions(prepared)),
+        "hardware": describe(),
+    }
+
+
+def _plugin_versions(prepared: Prepared) -> Sequence[tuple[str, str]]:
+    return [(plugin.distribution, plugin.version) for plugin in (prepared.architecture, prepared.dataset)]
+
+
+def _differences(receipt: Mapping[str, Any], prepared: Prepared) -> list[str]:
+    """What here is not as it was when the run began and would change its bits, in words."""
+    now = versions(_plugin_versions(prepared))
+    watched = ("zoo", "tensorflow", "keras", "numpy", prepared.architecture.distribution)
+    found = [
+        f"{name} was {receipt['versions'].get(name)}, here it is {now.get(name)}"
+        for name in dict.fromkeys(watched)
+        if receipt["versions"].get(name) != now.get(name)
+    ]
+    features = describe()["features"]
+    if features != receipt["hardware"]["features"]:
+        found.append(
+            f"the processor had {', '.join(receipt['hardware']['features'])}, here it has {', '.join(features)}"
+        )
+    if receipt["threads"]["intra"] > cores():
+        found.append(f"it ran on {receipt['threads']['intra']} cores, here are {cores()}")
+    if platform.machine() != receipt["hardware"]["system"].split()[-1]:
+        found.append(f"it ran on {receipt['hardware']['system']}")
+    return found
+
+
+# what only a run in progress needs ----------------------------------------------------------------------------
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the run's lock, or say at once that another process trains into this directory."""
+    lock = FileLock(directory / "run.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ZooError(f"Another process is training in {directory}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        (directory / "run.lock").unlink(missing_ok=True)
+
+
+def keep_source(run: Run, source: Path | None) -> None:
+    """Remember where the data lay, outside the receipt, which holds no path of the machine."""
+    run.checkpoints.mkdir(exist_ok=True)
+    where = None if source is None else str(source.absolute())
+    atomic_write(run.checkpoints / "source.json", json.dumps(where))
+
+
+def kept_source(run: Run) -> Path | None:
+    """Where the data lay."""
+    path = run.checkpoints / "source.json"
+    where = json.loads(path.read_text()) if path.exists() else None
+    return None if where is None else Path(where)

@@ -1,0 +1,207 @@
+"""A session: one architecture, one data set and the observers in a pluggy manager of their own.
+
+Exactly one implementation of every working hook exists: core's default of a hook is registered only if the
+plugin does not implement that hook. The contract of each hook is enforced here, at the boundary.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from zoo import defaults
+from zoo.errors import PluginError, ZooError
+from zoo.hookspecs import ARCHITECTURE_HOOKS, DATASET_HOOKS, OBSERVER_HOOKS, ZooSpecs
+from zoo.registry import TITLES, Plugin
+from zoo.types import Data, Examples, Figure, History, Model, RunContext, Source, Spec
+
+if TYPE_CHECKING:
+    from zoo.recipes import Recipe
+
+_ALLOWED = {"architecture": ARCHITECTURE_HOOKS, "dataset": DATASET_HOOKS, "plugin": OBSERVER_HOOKS}
+_REQUIRED = {"architecture": ("zoo_build",), "dataset": ("zoo_examples",), "plugin": ()}
+_log = logging.getLogger("zoo")
+
+
+class Session:
+    """Calls hooks for one run. The data set is loaded at once, the architecture when it is first needed:
+    missing data are reported before a framework is imported."""
+
+    def __init__(
+        self,
+        architecture: Plugin,
+        dataset: Plugin | None = None,
+        observers: Iterable[Plugin] = (),
+        strict: bool = False,
+    ) -> None:
+        self.architecture = architecture
+        self.dataset = dataset
+        self.observers = tuple(observers)
+        self.strict = strict
+        self._loaded = False
+        self._manager = pluggy.PluginManager("zoo")
+        self._manager.add_hookspecs(ZooSpecs)
+        self._owners: dict[int, Plugin] = {}
+        self._manager.register(defaults.VisualizeDefault())
+        if dataset is not None:
+            self._register(dataset)
+
+    def _register(self, plugin: Plugin) -> set[str]:
+        """Load a plugin, check that its hooks are of its kind, register it; return the hooks that it has."""
+        implementation = plugin.load()
+        hooks = self._hooks_of(plugin, implementation)
+        for hook in _REQUIRED[plugin.kind]:
+            if hook not in hooks:
+                raise PluginError(f"{_name(plugin)} does not implement {hook}, which every {TITLES[plugin.kind]} must")
+        self._manager.register(implementation, name=f"{plugin.kind}:{plugin.name}")
+        self._owners[id(implementation)] = plugin
+        return hooks
+
+    def _hooks_of(self, plugin: Plugin, implementation: Any) -> set[str]:
+        known = {name for name in dir(ZooSpecs) if name.startswith("zoo_")}
+        hooks: set[str] = set()
+        for name in dir(implementation):
+            if name.startswith("_") or self._manager.parse_hookimpl_opts(implementation, name) is None:
+                continue
+            if name not in known:
+                raise PluginError(
+                    f"{_name(plugin)} implements an unknown hook {name}. Known: {', '.join(sorted(known))}"
+                )
+            if name not in _ALLOWED[plugin.kind]:
+                raise PluginError(
+                    f"{_name(plugin)} implements {name}, which is not for {TITLES[plugin.kind]}s. "
+                    f"Those may implement: {', '.join(sorted(_ALLOWED[plugin.kind]))}"
+                )
+            hooks.add(name)
+        return hooks
+
+    def load(self) -> None:
+        """Import the architecture and the observers, and fill in core's defaults. Called by what needs it."""
+        if self._loaded:
+            return
+        hooks = self._register(self.architecture)
+        for default in (defaults.TrainDefault(), defaults.PredictDefault()):
+            if default.hook not in hooks:
+                self._manager.register(default)
+        for observer in self.observers:
+            self._register(observer)
+        try:
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise PluginError(str(error)) from error
+        self._loaded = True
+
+    # data set -----------------------------------------------------------------------------------------------
+
+    def examples(self, source: Source) -> Examples:
+        """Ask the data set to describe itself. Raises its DataError where the data are missing."""
+        examples = self._call("zoo_examples", self._required_dataset(), source=source)
+        if not isinstance(examples, Examples):
+            raise self._broken(self._required_dataset(), "zoo_examples", "zoo.Examples", examples)
+        return examples
+
+    def fetch(self, cache: Path) -> Path:
+        """Download the data set below `cache`."""
+        dataset = self._required_dataset()
+        if not self._manager.hook.zoo_fetch.get_hookimpls():
+            raise ZooError(f"{dataset.name} can't be downloaded by its plugin. See: zoo data info {dataset.name}")
+        path = self._call("zoo_fetch", dataset, cache=cache)
+        if not isinstance(path, Path):
+            raise self._broken(dataset, "zoo_fetch", "a pathlib.Path", path)
+        return path
+
+    def _required_dataset(self) -> Plugin:
+        if self.dataset is None:
+            raise ZooError("This session has no data set")
+        return self.dataset
+
+    # architecture -------------------------------------------------------------------------------------------
+
+    def build(self, spec: Spec, precision: str = "float32") -> Model:
+        """Build the network under a precision and enforce the contract of `zoo_build`."""
+        self.load()
+        from zoo import contract
+
+        with contract.building(spec, precision):
+            model = self._call("zoo_build", self.architecture, spec=spec)
+        contract.check(model, spec, precision, _name(self.architecture))
+        return model  # type: ignore[no-any-return]
+
+    def train(self, model: Model, data: Data, recipe: Recipe, run: RunContext) -> History:
+        """Train in place, by the architecture's own `zoo_train` or the engine."""
+        self.load()
+        history = self._call("zoo_train", self.architecture, model=model, data=data, recipe=recipe, run=run)
+        if not isinstance(history, list):
+            raise self._broken(self.architecture, "zoo_train", "a zoo.History", history)
+        return history  # type: ignore[return-value]
+
+    def predict(self, model: Model, images: Any) -> Any:
+        """Return float32 probabilities [n, classes] of float32 images [n, height, width, channels], 0..255."""
+        self.load()
+        probabilities = self._call("zoo_predict", self.architecture, model=model, images=images)
+        if probabilities is None:
+            raise self._broken(self.architecture, "zoo_predict", "probabilities", None)
+        return probabilities
+
+    def figures(self, model: Model, data: Data | None, run: RunContext | None) -> dict[str, Figure]:
+        """Collect everyone's figures, core's first; a plugin's replaces core's of the same name."""
+        self.load()
+        figures: dict[str, Figure] = {}
+        implementations = self._manager.hook.zoo_visualize.get_hookimpls()
+        for implementation in implementations:  # registered first, called first: core, then the plugins
+            owner = self._owners.get(id(implementation.plugin))
+            arguments = {"model": model, "data": data, "run": run}
+            try:
+                produced = list(implementation.function(*[arguments[name] for name in implementation.argnames]))
+            except ZooError:
+                raise
+            except Exception as error:
+                if owner is None or self.strict:
+                    raise
+                _log.warning("%s failed to draw: %s: %s", _name(owner), type(error).__name__, error)
+                continue
+            figures.update({figure.name: figure for figure in produced})
+        return figures
+
+    # observers ----------------------------------------------------------------------------------------------
+
+    def notify(self, hook: str, **arguments: Any) -> None:
+        """Call an observer hook on each observer; one that raises is logged and does not stop the run."""
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            owner = self._owners.get(id(implementation.plugin))
+            try:
+                implementation.function(*[arguments[name] for name in implementation.argnames])
+            except Exception as error:
+                if self.strict:
+                    raise
+                name = _name(owner) if owner else "an observer"
+                _log.warning("%s raised in %s: %s: %s", name, hook, type(error).__name__, error)
+
+    # ----------------------------------------------------------------------------------------------------------
+
+    def _call(self, hook: str, plugin: Plugin, **arguments: Any) -> Any:
+        """Call a working hook. A plugin's unexpected failure becomes a PluginError that names it."""
+        try:
+            return getattr(self._manager.hook, hook)(**arguments)
+        except (ZooError, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            implementation = getattr(self._manager.hook, hook).get_hookimpls()[-1]
+            if id(implementation.plugin) not in self._owners:
+                raise  # core's own default failed: that is no plugin's fault
+            raise PluginError(
+                f"{_name(plugin)} failed in {hook}: {type(error).__name__}: {error}\n{plugin.remedy}"
+            ) from error
+
+    def _broken(self, plugin: Plugin, hook: str, wanted: str, received: Any) -> PluginError:
+        return PluginError(
+            f"{_name(plugin)}: {hook} must return {wanted}. Received: {type(received).__name__}\n{plugin.remedy}"
+        )
+
+
+def _name(plugin: Plugin) -> str:
+    return f"{TITLES[plugin.kind]} {plugin.name!r} of {plugin.origin}"

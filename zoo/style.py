@@ -1,0 +1,166 @@
+"""How every figure looks: palette, sizes, font, and reproducible files. Nothing here touches pyplot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from io import BytesIO
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+# Okabe and Ito's colours, told apart also by the colour-blind (Color Universal Design, 2008)
+PALETTE: Mapping[str, str] = MappingProxyType(
+    {
+        "blue": "#0072B2",
+        "orange": "#E69F00",
+        "green": "#009E73",
+        "vermillion": "#D55E00",
+        "sky": "#56B4E9",
+        "purple": "#CC79A7",
+        "yellow": "#F0E442",
+        "black": "#000000",
+    }
+)
+INK = "#1b1f24"
+FAINT_INK = "#57606a"
+GRID = "#d8dee4"
+MID = "#808890"  # stands out from a white and from a dark page alike
+
+KIND_COLOURS: Mapping[str, str] = MappingProxyType(
+    {
+        "input": FAINT_INK,
+        "output": FAINT_INK,
+        "convolution": PALETTE["blue"],
+        "dense": PALETTE["vermillion"],
+        "pooling": PALETTE["green"],
+        "normalisation": PALETTE["yellow"],
+        "activation": PALETTE["orange"],
+        "dropout": PALETTE["purple"],
+        "merge": PALETTE["sky"],
+        "preprocessing": MID,
+        "reshape": MID,
+        "other": MID,
+    }
+)
+
+FONT = "DejaVu Sans"  # comes with matplotlib: the same on every machine
+DOTS_PER_INCH = 120
+STAMP = "REHEARSAL"
+
+_SETTINGS: Mapping[str, Any] = MappingProxyType(
+    {
+        "font.family": FONT,
+        "font.size": 10,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "axes.edgecolor": FAINT_INK,
+        "axes.titlesize": 11,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.8,
+        "xtick.color": FAINT_INK,
+        "ytick.color": FAINT_INK,
+        "lines.linewidth": 1.8,
+        "lines.solid_capstyle": "round",
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "figure.facecolor": "white",
+        "figure.titlesize": 13,
+        "figure.titleweight": "bold",
+        "figure.dpi": DOTS_PER_INCH,
+        "savefig.dpi": DOTS_PER_INCH,
+        "image.interpolation": "nearest",
+        "svg.fonttype": "path",
+        "svg.hashsalt": "zoo",
+    }
+)
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Within it, figures are drawn in the zoo's style; the process's own settings are put back."""
+    from matplotlib import rc_context, rcParamsDefault
+
+    base = {key: value for key, value in rcParamsDefault.items() if key.partition(".")[0] in _FAMILIES}
+    with rc_context({**base, **_SETTINGS}):
+        yield
+
+
+# a user's matplotlibrc must not show: these families of settings begin from matplotlib's own defaults
+_FAMILIES = frozenset(
+    ("font", "text", "axes", "grid", "xtick", "ytick", "lines", "legend", "figure", "savefig", "image", "svg")
+)
+
+
+def canvas(width: float, height: float) -> Canvas:
+    """A figure of `width` x `height` inches on the Agg canvas, laid out without overlaps."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def to_png(figure: Canvas) -> bytes:
+    """The figure as PNG; the same figure gives the same bytes."""
+    target = BytesIO()
+    figure.savefig(target, format="png", metadata={"Software": None})
+    return target.getvalue()
+
+
+def to_svg(figure: Canvas) -> bytes:
+    """The figure as SVG with its text as shapes; the same figure gives the same bytes."""
+    target = BytesIO()
+    figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+    return target.getvalue()
+
+
+def stamp(figure: Canvas) -> None:
+    """Mark a figure as that of a rehearsal, across all of it."""
+    figure.text(
+        *(0.5, 0.5, STAMP),
+        ha="center",
+        va="center",
+        rotation=18,
+        fontsize=54,
+        fontweight="bold",
+        color=PALETTE["vermillion"],
+        alpha=0.28,
+        zorder=100,
+    )
+
+
+def tint(colour: str, share: float) -> str:
+    """`colour` ("#rrggbb") mixed with white, of which the result holds 1 - `share`."""
+    return _mixed(colour, "#ffffff", 1 - share)
+
+
+def shade(colour: str) -> str:
+    """`colour` darkened, so that even yellow gives a line that is seen on white."""
+    return _mixed(colour, INK, 0.3)
+
+
+def _mixed(colour: str, other: str, share: float) -> str:
+    pairs = ((int(colour[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(mine + share * (theirs - mine)):02x}" for mine, theirs in pairs)
+
+
+@cache
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """Width of `text` in the unit of `size`, set in DejaVu Sans: wider than what most browsers use."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=FONT, weight="bold" if bold else "normal", size=size)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(width)

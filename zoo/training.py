@@ -1,0 +1,333 @@
+"""The training engine: one loop for every recipe, whose interrupted runs resume bit for bit.
+
+A chunk of steps runs in one call of a `tf.function`, sized to take about a second; between two calls there
+is time for Ctrl-C, progress and checkpoints. The state after a step is a dictionary of named arrays.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from zoo import augmentation
+from zoo.active import ActiveRun
+from zoo.errors import UsageError, ZooError
+from zoo.feeder import Chunk, Feeder, Plan
+from zoo.optimizers import decay, make_optimizer
+from zoo.recipes import Recipe
+from zoo.types import Data, History, Model, Part
+
+Array = np.ndarray[Any, Any]
+Arrays = dict[str, Array]
+
+CHUNK_SECONDS = 1.0
+CHECKPOINT_SECONDS = 300.0
+
+
+class Diverged(ZooError):
+    """The loss or a weight is no longer a finite number."""
+
+
+class Trainer:
+    """A network at one image size with its optimizer and moving average: runs chunks, gives and takes state."""
+
+    def __init__(self, model: Model, recipe: Recipe, size: int) -> None:
+        self.model = model
+        self.recipe = recipe
+        self.size = size
+        self.weights = list(model.trainable_variables)
+        self.variables = list(model.variables)
+        self.optimizer = make_optimizer(recipe, self.weights)
+        self.averaged = [v for v in self.variables if recipe.ema and tf.as_dtype(v.dtype).is_floating]
+        self.averages = [tf.Variable(tf.convert_to_tensor(v), trainable=False) for v in self.averaged]
+        self._run = tf.function(
+            self._steps,
+            input_signature=[
+                tf.TensorSpec([None, None, None, None], tf.uint8),
+                tf.TensorSpec([None], tf.int64),
+                tf.TensorSpec([None], tf.float32),
+                tf.TensorSpec([None, None], tf.float32),
+                tf.TensorSpec([], tf.int32),
+                tf.TensorSpec([], tf.int64),
+            ],
+        )
+
+    def run(self, chunk: Chunk) -> tuple[Array, Array]:
+        """Run a chunk; return each step's summed loss float32 [steps] and correct answers int64 [steps]."""
+        self._resampled = chunk.transforms.shape[1] > 0
+        self._source = chunk.images.shape[1:]
+        losses, correct = self._run(
+            chunk.images, chunk.labels, chunk.rates, chunk.transforms, chunk.batch_size, chunk.step
+        )
+        return losses.numpy(), correct.numpy()
+
+    def _steps(self, images: Any, labels: Any, rates: Any, transforms: Any, batch: Any, first: Any) -> Any:
+        steps = tf.size(rates)
+        losses = tf.TensorArray(tf.float32, size=steps)
+        correct = tf.TensorArray(tf.int64, size=steps)
+        for step in tf.range(steps):
+            rows = slice(step * batch, (step + 1) * batch)
+            x = tf.ensure_shape(images[rows], [None, *self._source])
+            x = tf.cast(x, tf.float32)
+            if self._resampled:
+                x = augmentation.resample(x, transforms[rows], self.size, self.recipe.fill)
+                x = tf.ensure_shape(x, [None, self.size, self.size, self._source[-1]])
+            loss, hits = self._step(x, labels[rows], rates[step], first + tf.cast(step, tf.int64))
+            losses = losses.write(step, loss)
+            correct = correct.write(step, hits)
+        return losses.stack(), correct.stack()
+
+    def _step(self, images: Any, labels: Any, rate: Any, step: Any) -> tuple[Any, Any]:
+        count = tf.cast(tf.size(labels), tf.float32)
+        with tf.GradientTape() as tape:
+            logits = tf.cast(self.model(images, training=True), tf.float32)
+            summed = tf.reduce_sum(self._losses(logits, labels))
+            # over the global batch, so that several replicas' gradients add up
+            objective = summed / count + self._penalty()
+        gradients = tape.gradient(objective, self.weights)
+        self.optimizer.learning_rate.assign(rate)
+        if self.recipe.weight_decay:
+            decay(self.weights, rate * self.recipe.weight_decay)
+        self.optimizer.apply(gradients, self.weights)
+        self._average(step)
+        hits = tf.reduce_sum(tf.cast(tf.equal(tf.argmax(logits, axis=-1), labels), tf.int64))
+        return objective * count, hits
+
+    def _losses(self, logits: Any, labels: Any) -> Any:
+        smoothing, classes = self.recipe.label_smoothing, logits.shape[-1]
+        if not smoothing:
+            return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
+        return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+
+    def _penalty(self) -> Any:
+        penalty = tf.add_n([tf.cast(loss, tf.float32) for loss in getattr(self.model, "losses", [])] or [0.0])
+        if self.recipe.l2:
+            matrices = [tf.convert_to_tensor(v) for v in self.weights if len(v.shape) > 1]
+            penalty += self.recipe.l2 * tf.add_n([tf.nn.l2_loss(matrix) for matrix in matrices])
+        return penalty
+
+    def _average(self, step: Any) -> None:
+        """Move the averages; early on the decay is less, so that the first weights are soon forgotten."""
+        if not self.averages:
+            return
+        done = tf.cast(step, tf.float32)
+        decay = tf.minimum(self.recipe.ema, (1.0 + done) / (10.0 + done))
+        for average, variable in zip(self.averages, self.averaged, strict=True):
+            average.assign_add((1.0 - decay) * (tf.convert_to_tensor(variable) - average))
+
+    # state --------------------------------------------------------------------------------------------------
+
+    def state(self) -> Arrays:
+        """Every variable: the network's, the optimizer's and the averages."""
+        return {
+            **_named("model", self.variables),
+            **_named("optimizer", self.optimizer.variables),
+            **_named("average", self.averages),
+        }
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Take a state over. Raises ZooError if it is not of this network and recipe."""
+        _assign("model", self.variables, state)
+        _assign("optimizer", self.optimizer.variables, state)
+        _assign("average", self.averages, state)
+
+    def published(self) -> list[Array]:
+        """The values to evaluate and keep, in the order of `model.variables`: the averages where there are."""
+        averages = iter(self.averages)
+        averaged = {id(variable) for variable in self.averaged}
+        return [
+            next(averages).numpy() if id(variable) in averaged else np.asarray(variable) for variable in self.variables
+        ]
+
+
+def _named(kind: str, variables: Sequence[Any]) -> Arrays:
+    return {f"{kind}/{index:04d}": np.asarray(variable) for index, variable in enumerate(variables)}
+
+
+def _assign(kind: str, variables: Sequence[Any], state: Mapping[str, Array]) -> None:
+    stored = [name for name in state if name.startswith(f"{kind}/")]
+    if len(stored) != len(variables):
+        raise ZooError(f"The checkpoint holds {len(stored)} {kind} variables; this run has {len(variables)}")
+    for index, variable in enumerate(variables):
+        value = state[f"{kind}/{index:04d}"]
+        if value.shape != tuple(variable.shape):
+            path = getattr(variable, "path", variable.name)
+            raise ZooError(
+                f"The {kind} variable {path} has shape {tuple(variable.shape)} here and {value.shape} in the state. "
+                "Does the network's shape depend on the image size? Then leave out train_sizes"
+            )
+        variable.assign(value)
+
+
+@dataclass
+class Progressing:
+    """What the loop carries from step to step besides the weights; part of every checkpoint."""
+
+    step: int = 0
+    loss: float = 0.0  # sums over the present epoch
+    correct: int = 0
+    count: int = 0
+    best: float = -1.0
+    best_epoch: int = 0
+
+    def add(self, losses: Array, correct: Array, examples: int) -> None:
+        """Add the sums of a chunk, step by step in float64: the bits do not depend on the chunk."""
+        for value in losses:
+            self.loss += float(value)
+        self.correct += int(correct.sum())
+        self.count += examples
+        self.step += len(losses)
+
+    def new_epoch(self) -> None:
+        self.loss, self.correct, self.count = 0.0, 0, 0
+
+    def to_array(self) -> Array:
+        return np.array([self.step, self.loss, self.correct, self.count, self.best, self.best_epoch], np.float64)
+
+    @classmethod
+    def from_array(cls, values: Array) -> Progressing:
+        step, loss, correct, count, best, best_epoch = (float(value) for value in values)
+        return cls(int(step), loss, int(correct), int(count), best, int(best_epoch))
+
+
+class Engine:
+    """One training run: the loop, its evaluations and checkpoints."""
+
+    def __init__(self, model: Model, data: Data, recipe: Recipe, run: ActiveRun) -> None:
+        self.data, self.recipe, self.run = data, recipe, run
+        self.model = model
+        self.plan = Plan(recipe, run.spec.seed, len(data.train), data.train.images.shape[1])
+        check_possible(recipe, data)
+        self.at = Progressing()
+        self.steps_per_chunk = 1
+        self.trainer = Trainer(model, recipe, recipe.image_size)
+        self._saved = time.monotonic()
+        state = run.restore()
+        if state is not None:
+            self.at = Progressing.from_array(state.pop("progress"))
+            run.discard_best_after(self.at.step)
+        self._enter_epoch(state)
+
+    def _enter_epoch(self, state: Arrays | None = None) -> None:
+        """Rebuild the network at the epoch's image size where it differs, and go on from the state."""
+        size = self.plan.size(min(self.at.step, self.plan.steps - 1) // self.plan.steps_per_epoch)
+        if size != self.trainer.size:
+            state = state or self.trainer.state()
+            self.trainer = Trainer(self.run.build(size), self.recipe, size)
+            self.steps_per_chunk = 1
+        if state is not None:
+            self.trainer.restore(state)
+
+    def train(self) -> History:
+        """Train to the end, or until the user or early stopping stops it."""
+        self.run.begin(self.plan, self.trainer, self.data, self.at.step)
+        while self.at.step < self.plan.steps and not self._patience_is_over():
+            self._epoch()
+            if self.run.stopping:
+                break
+        if not self.run.stopping:
+            self._publish()
+        return self.run.history
+
+    def _publish(self) -> None:
+        """Put the weights that the recipe keeps into the network that was to be trained."""
+        best = self.run.best() if self.recipe.keep == "best" else None
+        for variable, value in zip(self.model.variables, best or self.trainer.published(), strict=True):
+            variable.assign(value)
+
+    def _epoch(self) -> None:
+        self._enter_epoch()
+        end = self.plan.end_of_epoch(self.at.step)
+        feeder = Feeder(self.plan, self.data.train, self.at.step, self.steps_per_chunk)
+        for chunk in feeder:
+            self._chunk(chunk)
+            feeder.steps_per_chunk = self.steps_per_chunk
+            if self.at.step < end and (self.run.stopping or self._checkpoint_is_due()):
+                self._checkpoint()
+                if self.run.stopping:
+                    return
+        self._evaluate()
+        self.at.new_epoch()
+        self._checkpoint()
+
+    def _chunk(self, chunk: Chunk) -> None:
+        began = time.monotonic()
+        losses, correct = self.trainer.run(chunk)
+        seconds = time.monotonic() - began
+        if not np.isfinite(losses).all():
+            step = chunk.step + int(np.argmin(np.isfinite(losses))) + 1
+            raise self._diverged(f"the loss became {losses[~np.isfinite(losses)][0]} at step {step}")
+        self.at.add(losses, correct, len(chunk.labels))
+        # grow slowly: the first call also traces
+        wanted = chunk.steps * CHUNK_SECONDS / max(seconds, 1e-4)
+        self.steps_per_chunk = max(1, min(int(wanted), 4 * self.steps_per_chunk))
+        self.run.progress(
+            self.at.step,
+            self.at.loss / self.at.count,
+            self.at.correct / self.at.count,
+            len(chunk.labels),
+            seconds,
+        )
+
+    def _evaluate(self) -> None:
+        """End of an epoch: validate, add a row to the history, keep the best weights."""
+        epoch = math.ceil(self.at.step / self.plan.steps_per_epoch)
+        row = {
+            "epoch": epoch,
+            "loss": self.at.loss / self.at.count,
+            "accuracy": self.at.correct / self.at.count,
+            "learning_rate": float(self.plan.rates()[self.at.step - 1]),
+            "image_size": self.trainer.size,
+        }
+        part = validation_part(self.data)
+        if len(part):
+            weights = self.trainer.published()
+            loss, accuracy = self.run.validate(weights, part)
+            if not math.isfinite(loss):
+                raise self._diverged(f"the validation loss became {loss} after epoch {epoch}")
+            row |= {"validation_loss": loss, "validation_accuracy": accuracy}
+            if accuracy > self.at.best and len(self.data.validation):
+                self.at.best, self.at.best_epoch = accuracy, epoch
+                self.run.keep_best(self.at.step, weights)
+        self.run.log(self.at.step, **row)
+
+    def _patience_is_over(self) -> bool:
+        patience = self.recipe.early_stopping
+        epoch = self.at.step // self.plan.steps_per_epoch
+        return bool(patience) and epoch - self.at.best_epoch >= patience
+
+    def _checkpoint_is_due(self) -> bool:
+        return time.monotonic() - self._saved > CHECKPOINT_SECONDS
+
+    def _checkpoint(self) -> None:
+        state = self.trainer.state()
+        if not all(np.isfinite(value).all() for value in state.values() if value.dtype.kind == "f"):
+            raise self._diverged(f"a weight is no longer a finite number at step {self.at.step}")
+        self.run.checkpoint(self.at.step, state | {"progress": self.at.to_array()})
+        self._saved = time.monotonic()
+
+    def _diverged(self, what: str) -> Diverged:
+        return Diverged(
+            f"The training diverged: {what}. The last good checkpoint is kept. "
+            f"Try a lower rate: --set learning_rate={self.recipe.learning_rate / 3:.1g}, or --set clip_norm=1"
+        )
+
+
+def validation_part(data: Data) -> Part:
+    """The part that draws the curve: validation, or the test part where the recipe has none (as the chapter)."""
+    return data.validation if len(data.validation) else data.test
+
+
+def check_possible(recipe: Recipe, data: Data) -> None:
+    """Raise UsageError if the recipe asks for what the data do not have."""
+    if not len(data.train):
+        raise UsageError(f"{data.name} has no training images left after the split")
+    if (recipe.early_stopping or recipe.keep == "best") and not len(data.validation):
+        raise UsageError("early_stopping and keep = best need a validation part: --set validation=5000")
