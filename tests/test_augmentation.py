@@ -8,9 +8,7 @@ import pytest
 from zoo import augmentation
 from zoo.recipes import Recipe
 
-EVERYTHING = Recipe(
-    image_size=24, flip=True, crop_area=(0.5, 1.0), pad_crop=2, shift=0.1, rotate=15.0, zoom=(0.8, 1.2)
-)
+EVERYTHING = Recipe(image_size=24, flip=True, crop_area=(0.5, 1.0), pad_crop=2, shift=0.1, rotate=15.0, zoom=(0.8, 1.2))
 
 
 def resampled(images, recipe, target, seed=0, epoch=0):

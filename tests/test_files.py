@@ -23,9 +23,8 @@ def test_atomic_write_makes_folders_and_replaces(tmp_path: Path) -> None:
 def test_a_failing_body_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file"
     atomic_write(path, "old")
-    with pytest.raises(RuntimeError), atomic_file(path) as file:
-        file.write(b"new")
-        raise RuntimeError
+    with pytest.raises(TypeError), atomic_file(path) as file:
+        file.writelines([b"new", None])
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -1,0 +1,224 @@
+"""The split is the recipe's, reproducible, and never lets a published test part or a duplicate leak."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.data import find_source, prepare, rehearsal
+from zoo.errors import DataError
+from zoo.recipes import Recipe
+from zoo.splits import split_rows
+from zoo.types import Example, Examples, PartName
+
+ALL = ("train", "validation", "test")
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+
+
+def digests(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (count, 32), np.uint8)
+
+
+def split(rule: Any, count: int, validation: int, test: int, published: int = 0, seed: int = 0) -> Any:
+    mask = np.zeros(count, bool)
+    mask[count - published :] = True
+    return split_rows(rule, seed, validation, test, mask, digests(count))
+
+
+def sizes(rows: Any) -> list[int]:
+    return [len(getattr(rows, part)) for part in ALL]
+
+
+@given(
+    st.sampled_from(["published", "hash", "shuffle", "choice"]),
+    st.integers(4, 200),
+    st.integers(0, 300),
+    st.integers(0, 300),
+    st.integers(0, 50),
+)
+def test_parts_never_overlap_and_leave_nothing_out(
+    rule: str, count: int, validation: int, test: int, published: int
+) -> None:
+    rows = split(rule, count + published, validation, test, published)
+    everything = np.concatenate([rows.train, rows.validation, rows.test])
+    assert sorted(everything.tolist()) == list(range(count + published))
+    assert len(rows.train) >= 1
+    assert not validation or len(rows.validation) >= 1
+    if published:
+        assert rows.test.tolist() == list(range(count, count + published))
+
+
+def test_hash_gives_exact_counts_and_keeps_the_order() -> None:
+    rows = split("hash", 1000, 100, 200)
+    assert sizes(rows) == [700, 100, 200]
+    assert (np.diff(rows.train) > 0).all()
+
+
+def test_hash_depends_on_content_and_seed_alone() -> None:
+    content = digests(100)
+    order = np.random.default_rng(1).permutation(100)
+    none = np.zeros(100, bool)
+    one, other = (split_rows("hash", 3, 10, 20, none, some) for some in (content, content[order]))
+    assert set(one.test.tolist()) == set(order[other.test].tolist())
+    assert set(one.test.tolist()) != set(split_rows("hash", 4, 10, 20, none, content).test.tolist())
+
+
+def test_identical_images_fall_into_one_part() -> None:
+    content = np.repeat(digests(50), 2, axis=0)
+    rows = split_rows("hash", 0, 15, 15, np.zeros(100, bool), content)
+    for part in ALL:
+        assert all((row ^ 1) in getattr(rows, part) for row in getattr(rows, part).tolist())
+
+
+def test_shuffle_is_numpys_permutation_with_validation_last() -> None:
+    rows = split("shuffle", 25_000, 5_000, 0, seed=7)
+    drawn = np.random.default_rng(7).permutation(25_000)
+    np.testing.assert_array_equal(rows.train, drawn[:20_000])
+    np.testing.assert_array_equal(rows.validation, drawn[20_000:])
+
+
+def test_choice_is_the_chapters() -> None:
+    rows = split("choice", 70_000, 10_000, 0, published=10_000)
+    np.random.seed(0)  # noqa: NPY002
+    drawn = np.random.choice(60_000, 50_000, replace=False)  # noqa: NPY002
+    np.testing.assert_array_equal(rows.train, drawn)
+    np.testing.assert_array_equal(rows.validation, sorted(set(range(60_000)) - set(drawn.tolist())))
+    np.testing.assert_array_equal(rows.test, range(60_000, 70_000))
+
+
+def test_without_a_published_test_part_one_is_split_off_and_told() -> None:
+    rows = split("published", 200, 0, 0)
+    assert sizes(rows) == [180, 0, 20]
+    assert rows.notes == ("no test part is published: 20 images were split off by content hash",)
+
+
+def test_a_small_data_set_gets_proportional_shares_and_a_note() -> None:
+    rows = split("hash", 200, 2500, 2500)
+    assert sizes(rows) == [160, 20, 20]
+    assert "the recipe expects more than the 200 images" in rows.notes[0]
+    assert sizes(split("shuffle", 10, 5000, 0)) == [8, 2, 0]
+    assert sizes(split("hash", 3, 1000, 1)) == [1, 1, 1]
+
+
+def test_too_few_images_for_the_parts_are_an_error() -> None:
+    with pytest.raises(DataError, match=r"at least 3 images to make 3 parts\. Received: 2"):
+        split("hash", 2, 1, 1)
+
+
+# preparing ------------------------------------------------------------------------------------------------
+
+
+def grey(count: int = 60, bad: int = 0, parts: bool = True) -> Examples:
+    def iterate() -> Iterator[Example]:
+        for index in range(count):
+            part: PartName | None = ("test" if index >= count - 10 else "train") if parts else None
+            image: Any = b"" if index < bad else np.full((28, 28), index, np.uint8)
+            yield Example(f"{index:03}", index % 3, part, image)
+
+    return Examples(("a", "b", "c"), iterate, f"{count} {bad} {parts}", count)
+
+
+def test_parts_carry_images_labels_and_keys() -> None:
+    data = prepare(grey(), "grey", Recipe(image_size=28, validation=5), 1)
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [45, 5, 10]
+    for part in (data.train, data.validation, data.test):
+        images = part.take()
+        assert images.shape == (len(part), 28, 28, 1)
+        assert images[:, 0, 0, 0].tolist() == [int(key) for key in part.keys]
+        assert part.labels.tolist() == [int(key) % 3 for key in part.keys]
+    assert data.notes == ()
+
+
+def test_adaptations_are_told_in_words() -> None:
+    data = prepare(grey(bad=2), "grey", Recipe(image_size=32), 3)
+    assert data.notes == (
+        "images are stretched from 28x28 to 32x32 pixels",
+        "grey images are repeated to 3 channels",
+        "2 images were left out: quarantine",
+    )
+    assert data.quarantine == (("000", "empty"), ("001", "empty"))
+    assert data.test.take(0).shape == (32, 32, 3)
+
+
+def test_notes_are_the_same_when_the_cache_is_opened_again() -> None:
+    recipe = Recipe(image_size=28)
+    assert prepare(grey(), "grey", recipe, 1).notes == prepare(grey(), "grey", recipe, 1).notes == ()
+
+
+def test_training_images_may_be_larger() -> None:
+    data = prepare(grey(), "grey", Recipe(image_size=20, source_size=24, validation=5), 1)
+    assert data.train.take([0, 1]).shape == (2, 24, 24, 1)
+    assert data.validation.take().shape == (5, 20, 20, 1)
+    assert data.test.take().shape == (10, 20, 20, 1)
+
+
+def test_a_class_without_training_images_is_told() -> None:
+    examples = Examples(
+        ("a", "b"), lambda: (Example(str(i), 0, None, np.full((4, 4), i, np.uint8)) for i in range(9)), "1", 9
+    )
+    assert "no training image shows 'b'" in prepare(examples, "one", Recipe(image_size=4, split="hash"), 1).notes
+
+
+def test_the_split_hash_knows_the_parts_and_their_order() -> None:
+    hashes = [
+        prepare(grey(parts=False), "grey", Recipe(image_size=8, **changes), 1).split_hash
+        for changes in (
+            {"split": "hash", "validation": 5},
+            {"split": "hash", "validation": 6},
+            {"split": "hash", "validation": 5, "split_seed": 1},
+            {"split": "shuffle", "validation": 5},
+            {"split": "hash", "validation": 5},
+        )
+    ]
+    assert len(set(hashes)) == 4
+    assert hashes[0] == hashes[4]
+
+
+# sources and rehearsal ------------------------------------------------------------------------------------
+
+
+def test_sources_are_looked_for_in_the_variable_then_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path / "data"))
+    assert find_source(None).roots == (tmp_path / "data", tmp_path / "cache" / "data")
+    monkeypatch.delenv("ZOO_DATA")
+    assert find_source(Path("x")).roots == (tmp_path / "cache" / "data",)
+
+
+def test_finding_a_source_imports_no_numpy() -> None:
+    program = "import sys, zoo.data; zoo.data.find_source(None); print({'numpy', 'cv2'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_a_rehearsal_has_parts_classes_and_the_true_shape() -> None:
+    examples = rehearsal("mnist", [str(digit) for digit in range(10)], 1, 28)
+    data = prepare(examples, "mnist", Recipe(image_size=28, validation=64), 1)
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [448, 64, 128]
+    assert set(data.train.labels.tolist()) == set(range(10))
+    assert any("rehearsal" in note for note in data.notes)
+    again = rehearsal("mnist", [str(digit) for digit in range(10)], 1, 28)
+    first, second = (np.stack([e.image for e in each.iterate()]) for each in (examples, again))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_the_class_shows_in_rehearsal_images() -> None:
+    data = prepare(rehearsal("x", ("cat", "dog"), 3, 32), "x", Recipe(image_size=32), 3)
+    steep = [np.abs(np.diff(part.take().astype(float), axis=1)).mean((1, 2, 3)) for part in (data.train, data.test)]
+    flat = [np.abs(np.diff(part.take().astype(float), axis=2)).mean((1, 2, 3)) for part in (data.train, data.test)]
+    for part, down, across in zip((data.train, data.test), steep, flat, strict=True):
+        assert ((down > across) == (part.labels == 1)).mean() > 0.99
+
+
+def test_a_rehearsal_never_meets_the_real_cache() -> None:
+    assert rehearsal("mnist", ("a",), 1, 28).signature != rehearsal("mnist", ("a",), 3, 28).signature

@@ -1,0 +1,274 @@
+"""The session: one implementation of each working hook, contracts enforced, failures that name the plugin."""
+
+from __future__ import annotations
+
+import logging
+import textwrap
+
+import numpy as np
+import pytest
+
+from zoo.errors import DataError, PluginError
+from zoo.recipes import Recipe
+from zoo.registry import Plugin
+from zoo.session import Session
+from zoo.types import Data, History, Part, Source, Spec
+
+SPEC = Spec("net", 8, 8, 1, ("a", "b", "c"))
+
+NET = """
+import keras
+from zoo import hookimpl
+
+@hookimpl
+def zoo_build(spec):
+    return keras.Sequential([
+        keras.Input((spec.height, spec.width, spec.channels)),
+        keras.layers.Flatten(),
+        keras.layers.Dense(spec.classes),
+    ])
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Write a module and return it as an installed plugin."""
+    monkeypatch.syspath_prepend(tmp_path)
+    made = []
+
+    def make(code: str, kind: str = "architecture", name: str = "net") -> Plugin:
+        module = f"{tmp_path.name.replace('-', '_')}_{len(made)}"
+        (tmp_path / f"{module}.py").write_text(textwrap.dedent(code))
+        made.append(module)
+        return Plugin(name, kind, module, "their-dist", "1.2")
+
+    return make
+
+
+def empty_data() -> Data:
+    part = Part(np.zeros((0, 8, 8, 1), np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64), [])
+    return Data("set", SPEC.class_names, part, part, part, "", "")
+
+
+def build_with(plugin, body: str):
+    code = f"import keras\nimport tensorflow as tf\nfrom zoo import hookimpl\n\n@hookimpl\ndef zoo_build(spec):\n{textwrap.indent(textwrap.dedent(body), '    ')}"
+    return Session(plugin(code)).build(SPEC)
+
+
+def test_a_network_of_ten_lines_is_built(plugin):
+    model = Session(plugin(NET)).build(SPEC)
+    assert model(np.zeros((5, 8, 8, 1), np.float32)).shape == (5, 3)
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_the_processs_random_state_alone(plugin):
+    import random
+
+    session = Session(plugin(NET))
+    state = random.getstate()
+    first, second = session.build(SPEC), session.build(SPEC)
+    other = session.build(Spec("net", 8, 8, 1, ("a", "b", "c"), seed=1))
+    assert random.getstate() == state
+    assert (np.asarray(first.variables[0]) == np.asarray(second.variables[0])).all()
+    assert (np.asarray(first.variables[0]) != np.asarray(other.variables[0])).any()
+
+
+def test_precision_is_set_around_the_build_and_put_back(plugin):
+    import keras
+
+    model = Session(plugin(NET)).build(SPEC, "bfloat16")
+    assert model.layers[-1].compute_dtype == "bfloat16"
+    assert model.layers[-1].kernel.dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return None", "Received: NoneType"),
+        ("return 'a network'", "Received: str"),
+        (
+            "return keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(7)])",
+            r"logits \[batch, 3\].*Received: shape \(2, 7\)",
+        ),
+        (
+            "return keras.Sequential([keras.Input((9, 9, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])",
+            r"float32 images \[2, 8, 8, 1\]",
+        ),
+        (
+            """
+            class Late(tf.Module):
+                def __call__(self, images, training=False):
+                    return tf.zeros((len(images), 3))
+            return Late()
+            """,
+            "variables exist",
+        ),
+        (
+            """
+            class Half(tf.Module):
+                def __init__(self): self.w = tf.Variable(tf.ones((64, 3)))
+                def __call__(self, images, training=False):
+                    return tf.cast(tf.reshape(images, (-1, 64)) @ self.w, tf.float16)
+            return Half()
+            """,
+            "Received: float16",
+        ),
+        (
+            """
+            class Bad(tf.Module):
+                def __init__(self): self.w = tf.Variable(tf.ones((64, 3)))
+                def __call__(self, images, training=False):
+                    return tf.math.log(-1 - tf.reshape(images, (-1, 64)) @ self.w)
+            return Bad()
+            """,
+            "finite logits",
+        ),
+        (
+            """
+            class Own(keras.Model):
+                def train_step(self, data): return {}
+            inputs = keras.Input((8, 8, 1))
+            return Own(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
+            """,
+            "zoo_train instead",
+        ),
+    ],
+)
+def test_what_breaks_the_contract_of_build_is_refused_with_what_was_received(plugin, body, message):
+    with pytest.raises(PluginError, match=message) as caught:
+        build_with(plugin, body)
+    assert "'net' of their-dist 1.2" in str(caught.value)
+
+
+def test_a_failure_inside_a_plugin_names_it_and_how_to_be_rid_of_it(plugin):
+    with pytest.raises(PluginError, match=r"failed in zoo_build: ZeroDivisionError.*\n.*ZOO_DISABLE=net.*their-dist"):
+        build_with(plugin, "return 1 / 0")
+
+
+def test_a_plugin_that_cant_be_imported_is_named(plugin):
+    with pytest.raises(PluginError, match="can't be imported.*their-dist|their-dist.*can't be imported"):
+        Session(plugin("import nonexistent_package")).build(SPEC)
+
+
+def test_an_architecture_without_zoo_build_is_refused(plugin):
+    with pytest.raises(PluginError, match="does not implement zoo_build"):
+        Session(plugin("x = 1")).build(SPEC)
+
+
+def test_a_misspelt_hook_is_refused(plugin):
+    with pytest.raises(PluginError, match="unknown hook zoo_predicts"):
+        Session(plugin(NET + "\n@hookimpl\ndef zoo_predicts(model): pass\n")).build(SPEC)
+
+
+def test_an_observer_that_trains_is_refused_by_name(plugin):
+    observer = plugin("from zoo import hookimpl\n@hookimpl\ndef zoo_train(model): pass\n", "plugin", "watcher")
+    with pytest.raises(PluginError, match="'watcher'.*implements zoo_train, which is not for plugins"):
+        Session(plugin(NET), observers=[observer]).build(SPEC)
+
+
+def test_an_overriding_zoo_train_runs_alone_and_what_it_returns_is_final(plugin):
+    code = NET + (
+        "\nfrom zoo import History\nCALLS = []\n"
+        "@hookimpl\ndef zoo_train(model, recipe):\n    CALLS.append(recipe.epochs)\n    return History([{'step': 1.0}])\n"
+    )
+    session = Session(plugin(code))
+    history = session.train(session.build(SPEC), empty_data(), Recipe(epochs=7), None)
+    assert history == History([{"step": 1.0}])
+    assert session.architecture.load().CALLS == [7]
+
+
+def test_an_overriding_hook_that_returns_nothing_is_an_error_and_core_does_not_step_in(plugin):
+    session = Session(plugin(NET + "\n@hookimpl\ndef zoo_train(model): pass\n"))
+    with pytest.raises(PluginError, match=r"zoo_train must return a zoo.History. Received: NoneType"):
+        session.train(session.build(SPEC), empty_data(), Recipe(), None)
+
+
+def test_core_predicts_by_forward_pass_and_softmax(plugin):
+    session = Session(plugin(NET))
+    model = session.build(SPEC)
+    images = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 1)).astype(np.float32)
+    probabilities = np.asarray(session.predict(model, images))
+    logits = np.asarray(model(images))
+    expected = np.exp(logits - logits.max(1, keepdims=True))
+    assert np.allclose(probabilities, expected / expected.sum(1, keepdims=True), atol=1e-6)
+
+
+def test_two_sessions_side_by_side_do_not_see_each_other(plugin):
+    one = Session(plugin(NET))
+    two = Session(plugin(NET.replace("Dense(spec.classes)", "Dense(spec.classes, name='mine')")))
+    assert one.build(SPEC).layers[-1].name != "mine"
+    assert two.build(SPEC).layers[-1].name == "mine"
+
+
+DATASET = """
+from zoo import DataError, Examples, hookimpl
+
+@hookimpl
+def zoo_examples(source):
+    {body}
+"""
+
+
+def test_a_data_sets_error_reaches_the_user_as_it_is(plugin):
+    missing = plugin(DATASET.format(body="raise DataError('nowhere to be found')"), "dataset", "set")
+    with pytest.raises(DataError, match="nowhere to be found"):
+        Session(plugin(NET), missing).examples(Source(None, ()))
+
+
+def test_a_data_set_that_returns_something_else_is_refused(plugin):
+    wrong = plugin(DATASET.format(body="return [1, 2]"), "dataset", "set")
+    with pytest.raises(PluginError, match="Received: list"):
+        Session(plugin(NET), wrong).examples(Source(None, ()))
+
+
+def test_a_data_set_is_asked_before_the_architecture_is_imported(plugin):
+    set_ = plugin(DATASET.format(body="return Examples(('a',), lambda: iter(()), 'x', 0)"), "dataset", "set")
+    session = Session(plugin("raise RuntimeError('imported too early')"), set_)
+    assert session.examples(Source(None, ())).count == 0
+
+
+OBSERVER = """
+from zoo import hookimpl
+SEEN = []
+
+@hookimpl
+def zoo_evaluated(step, metrics):
+    SEEN.append((step, metrics))
+    {then}
+"""
+
+
+def test_observers_are_told(plugin):
+    observer = plugin(OBSERVER.format(then=""), "plugin", "watcher")
+    session = Session(plugin(NET), observers=[observer])
+    session.load()
+    session.notify("zoo_evaluated", run=None, step=5, metrics={"loss": 1.0})
+    assert observer.load().SEEN == [(5, {"loss": 1.0})]
+
+
+def test_an_observer_that_raises_is_logged_with_its_origin_and_stops_nothing(plugin, caplog):
+    observer = plugin(OBSERVER.format(then="raise ValueError('no disk')"), "plugin", "watcher")
+    session = Session(plugin(NET), observers=[observer])
+    session.load()
+    with caplog.at_level(logging.WARNING, "zoo"):
+        session.notify("zoo_evaluated", run=None, step=5, metrics={})
+    assert "'watcher' of their-dist 1.2 raised in zoo_evaluated: ValueError: no disk" in caplog.text
+
+
+def test_strict_makes_an_observers_error_fatal(plugin):
+    observer = plugin(OBSERVER.format(then="raise ValueError('no disk')"), "plugin", "watcher")
+    session = Session(plugin(NET), observers=[observer], strict=True)
+    session.load()
+    with pytest.raises(ValueError, match="no disk"):
+        session.notify("zoo_evaluated", run=None, step=5, metrics={})
+
+
+def test_a_plugins_figure_replaces_cores_of_the_same_name(plugin):
+    code = NET + (
+        "\nfrom zoo import Figure\n@hookimpl\ndef zoo_visualize(model):\n"
+        "    yield Figure('diagram', b'<svg>mine</svg>', 'svg', 'Mine.')\n    yield Figure('own', b'', 'svg', 'Own.')\n"
+    )
+    session = Session(plugin(code))
+    figures = session.figures(session.build(SPEC), None, None)
+    assert figures["diagram"].caption == "Mine."
+    assert "own" in figures

@@ -1,0 +1,252 @@
+"""The engine, on a small network and a small data set installed as a stranger's package."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from zoo import active, pipeline, training
+from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.pipeline import Request
+from zoo.progress import Reporter
+from zoo.runs import Run
+
+PLUGINS = {
+    "toy_net.py": """
+import keras
+from keras import layers
+from zoo import hookimpl
+
+@hookimpl
+def zoo_build(spec):
+    return keras.Sequential([
+        keras.Input((None, None, spec.channels)),
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(4, 3, padding="same", name="conv"),
+        layers.BatchNormalization(momentum=0.5, name="norm"),
+        layers.ReLU(),
+        layers.Dropout(0.2, name="drop"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(spec.classes, name="head"),
+    ])
+""",
+    "toy_set.py": """
+import numpy as np
+from zoo import Example, Examples, hookimpl
+
+def examples():
+    rng = np.random.default_rng(0)
+    for index in range(420):
+        label = index % 3
+        image = rng.integers(0, 120, (10, 10, 3), dtype=np.uint8)
+        image[..., label] += 90
+        yield Example(f"{index:03}.png", label, "test" if index >= 300 else "train", image)
+
+@hookimpl
+def zoo_examples(source):
+    return Examples(("red", "green", "blue"), examples, "toy-1", 420)
+""",
+}
+ENTRY_POINTS = "[zoo.architectures]\ntoy-net = toy_net\n[zoo.datasets]\ntoy-set = toy_set\n"
+BASE = ["image_size=10", "batch_size=16", "epochs=3", "validation=30", "learning_rate=0.03"]
+EVERYTHING = [
+    *BASE,
+    "ema=0.9",
+    "flip=true",
+    "rotate=20",
+    "crop_area=[0.5,1]",
+    "label_smoothing=0.1",
+    "weight_decay=0.05",
+    "clip_norm=1",
+    "train_sizes=[6,8,10]",
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed(tmp_path_factory):
+    """Install the two plugins for this module, with a cache of its own."""
+    site = tmp_path_factory.mktemp("site")
+    for name, code in PLUGINS.items():
+        (site / name).write_text(code)
+    info = site / "toy-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(site)
+        patch.setenv("ZOO_CACHE", str(site / "cache"))
+        yield
+
+
+def train(output, settings, **request) -> Run:
+    request = {"settings": tuple(settings), "export": False, **request}
+    return pipeline.train(Request("toy-net", "toy-set", output=output, **request), Reporter(quiet=True))
+
+
+def bits(run: Run) -> tuple[dict[str, bytes], str, dict]:
+    with np.load(run.model_directory / "weights.npz") as stored:
+        weights = {name: stored[name].tobytes() for name in stored.files}
+    return weights, (run.directory / "history.csv").read_text(), run.metrics
+
+
+def stop_after(monkeypatch, step: int, how: type[BaseException]) -> None:
+    """Make the run end abruptly once `step` steps are done."""
+    progress = active.ActiveRun.progress
+
+    def until(self, done, *rest):
+        if done >= step:
+            raise how("stopped by the test")
+        progress(self, done, *rest)
+
+    monkeypatch.setattr(active.ActiveRun, "progress", until)
+
+
+@pytest.fixture(scope="module", params=[pytest.param(BASE, id="plain"), pytest.param(EVERYTHING, id="everything")])
+def finished(request, tmp_path_factory):
+    """An uninterrupted run, and its settings."""
+    return train(tmp_path_factory.mktemp("finished") / "run", request.param), request.param
+
+
+def test_it_learns(finished):
+    run, _ = finished
+    assert run.status == "finished"
+    assert run.metrics["count"] == 120
+    assert run.metrics["accuracy"] > 0.8
+    assert [row["epoch"] for row in run.history] == [1, 2, 3]
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished, tmp_path):
+    run, settings = finished
+    assert bits(train(tmp_path / "same", settings)) == bits(run)
+    assert bits(train(tmp_path / "other", settings, seed=1))[0] != bits(run)[0]
+
+
+def test_the_bits_do_not_depend_on_how_steps_are_cut_into_chunks(finished, tmp_path, monkeypatch):
+    run, settings = finished
+    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    assert bits(train(tmp_path / "run", settings)) == bits(run)
+
+
+@pytest.mark.parametrize("step", [1, 7, 17, 20, 34, 50])
+def test_a_run_killed_at_any_step_ends_where_the_uninterrupted_one_ends(finished, tmp_path, monkeypatch, step):
+    run, settings = finished
+    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        stop_after(patch, step, RuntimeError)
+        with pytest.raises(RuntimeError, match="stopped by the test"):
+            train(tmp_path / "run", settings)
+    resumed = pipeline.resume(Run(tmp_path / "run"), Reporter(quiet=True))
+    assert bits(resumed) == bits(run)
+    assert not resumed.checkpoints.exists()
+
+
+def test_ctrl_c_keeps_what_was_reached_and_says_how_to_go_on(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        stop_after(patch, 20, KeyboardInterrupt)
+        with pytest.raises(Interrupted, match="zoo train --resume"):
+            train(tmp_path / "run", BASE)
+    run = Run(tmp_path / "run")
+    assert run.status == "interrupted"
+    assert pipeline.resume(run, Reporter(quiet=True)).status == "finished"
+
+
+def test_a_finished_run_is_not_resumed(finished):
+    with pytest.raises(UsageError, match="nothing to resume"):
+        pipeline.resume(finished[0], Reporter(quiet=True))
+
+
+def test_a_run_of_other_versions_is_resumed_only_inexactly(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        stop_after(patch, 20, KeyboardInterrupt)
+        with pytest.raises(Interrupted):
+            train(tmp_path / "run", BASE)
+    run = Run(tmp_path / "run")
+    run.update(versions=run.receipt["versions"] | {"tensorflow": "2.0"})
+    with pytest.raises(ZooError, match=r"tensorflow was 2\.0.*--inexact"):
+        pipeline.resume(run, Reporter(quiet=True))
+    finished = pipeline.resume(run, Reporter(quiet=True), inexact=True)
+    assert "tensorflow was 2.0" in finished.receipt["inexact"][0]
+
+
+def test_two_processes_cannot_train_into_one_directory(tmp_path):
+    with pipeline.locked(tmp_path), pytest.raises(ZooError, match="Another process"), pipeline.locked(tmp_path):
+        pytest.fail("the lock was taken twice")
+
+
+def test_a_diverging_run_stops_with_a_clear_word_and_keeps_the_last_good_checkpoint(tmp_path):
+    with pytest.raises(training.Diverged, match="diverged.*learning_rate"):
+        train(tmp_path / "run", [*BASE, "learning_rate=1e30", "optimizer=sgd", "schedule=constant"])
+    run = Run(tmp_path / "run")
+    assert run.status == "failed"
+    assert "diverged" in run.receipt["reason"]
+
+
+def test_early_stopping_ends_before_the_last_epoch(tmp_path):
+    settings = [*BASE, "epochs=30", "early_stopping=2", "learning_rate=1e-9", "schedule=constant"]
+    assert len(train(tmp_path / "run", settings).history) <= 5
+
+
+def test_keep_best_publishes_the_weights_of_the_best_epoch(tmp_path, monkeypatch):
+    kept = []
+    keep_best = active.ActiveRun.keep_best
+
+    def remember(self, step, weights):
+        kept.append((step, [weight.tobytes() for weight in weights]))
+        keep_best(self, step, weights)
+
+    monkeypatch.setattr(active.ActiveRun, "keep_best", remember)
+    settings = [*BASE, "keep=best", "learning_rate=2", "schedule=constant", "epochs=5"]
+    run = train(tmp_path / "run", settings)
+    accuracies = [row["validation_accuracy"] for row in run.history]
+    best_step = run.history[int(np.argmax(accuracies))]["step"]
+    assert best_step < run.history[-1]["step"], "the last epoch is the best one: the test shows nothing"
+    assert kept[-1][0] == best_step
+    assert list(bits(run)[0].values()) == kept[-1][1]
+
+
+@pytest.mark.parametrize("setting", ["early_stopping=2", "keep=best"])
+def test_what_needs_a_validation_part_is_refused_without_one(tmp_path, setting):
+    with pytest.raises(UsageError, match="need a validation part"):
+        train(tmp_path / "run", [*BASE, "validation=0", setting])
+
+
+def test_the_moving_average_is_what_is_published(tmp_path):
+    plain, averaged = (train(tmp_path / str(ema), [*BASE, f"ema={ema}"]) for ema in (0.0, 0.999))
+    assert bits(plain)[0] != bits(averaged)[0]
+
+
+def test_images_that_grow_are_in_the_history(tmp_path):
+    run = train(tmp_path / "run", [*BASE, "train_sizes=[6,8,10]"])
+    assert [row["image_size"] for row in run.history] == [6, 8, 10]
+
+
+def test_steps_ends_a_run(tmp_path):
+    assert train(tmp_path / "run", [*BASE, "steps=11"]).history[-1]["step"] == 11
+
+
+def test_bfloat16_trains_and_resumes_to_the_same_bits(tmp_path, monkeypatch):
+    settings = [*BASE, "precision=bfloat16"]
+    whole = train(tmp_path / "whole", settings)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 11, RuntimeError)
+        with pytest.raises(RuntimeError):
+            train(tmp_path / "run", settings)
+    assert bits(pipeline.resume(Run(tmp_path / "run"), Reporter(quiet=True))) == bits(whole)
+
+
+def test_the_receipt_says_what_was_done(finished):
+    run, settings = finished
+    receipt = run.receipt
+    assert receipt["command"].startswith("zoo train toy-net toy-set --set image_size=10")
+    assert receipt["recipe"]["values"]["batch_size"] == {"value": 16, "origin": "--set"}
+    assert receipt["dataset"]["counts"] == {"training": 270, "validation": 30, "test": 120}
+    assert receipt["versions"]["toy"] == "1.0"
+    assert receipt["parameters"] == (27 * 4 + 4) + 16 + (4 * 3 + 3)
+    assert receipt["seconds"] > 0
+    assert receipt["forecast"]["images_per_second"] > 0
+    assert "/" not in json.dumps(receipt["dataset"]["name"])
