@@ -15,6 +15,8 @@ import logging
 import os
 import re
 import shutil
+import zipfile
+import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -164,6 +166,7 @@ def _open(folder: Path, key: str) -> Cache | None:
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         if images.dtype != np.uint8 or {len(array) for array in arrays.values()} != {len(images)}:
             return None
+        least, greatest = (tuple(size) for size in about["raw"]["sizes"])
         return Cache(
             images=images,
             keys=tuple(arrays["keys"].tolist()),
@@ -172,11 +175,11 @@ def _open(folder: Path, key: str) -> Cache | None:
             digests=arrays["digests"],
             quarantine=tuple((key, reason) for key, reason in about["quarantine"]),
             fingerprint=about["fingerprint"],
-            raw=Raw(*(tuple(size) for size in about["raw"]["sizes"]), about["raw"]["grey"]),
+            raw=Raw(least, greatest, about["raw"]["grey"]),
         )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         _LOGGER.warning("the cache %s is damaged (%s) and is made anew", folder, error)
         return None
 

@@ -25,12 +25,14 @@ from zoo.errors import PluginError, nearest
 API = 1
 CARD_FILE = "zoo.toml"
 Kind = Literal["architecture", "dataset", "plugin"]
+CHANNELS: dict[Kind, tuple[int, ...]] = {"architecture": (1, 3), "dataset": (3,), "plugin": ()}
 TABLES: dict[Kind, str] = {"architecture": "architectures", "dataset": "datasets", "plugin": "plugins"}
 
 
 @dataclass(frozen=True)
 class Card:
-    """Listing facts of one plugin; every field is optional.
+    """Listing facts of one plugin; every field is optional (`channels` then is 1 or 3 for an architecture, 3 for
+    a data set).
 
     Architectures: `parameters` is the count at `size` pixels, `channels[0]` channels and `classes` classes;
     `channels` are the numbers of input channels that it takes, `min_size` the least height and width;
@@ -44,7 +46,7 @@ class Card:
     paper: str = ""
     parameters: int | None = None
     classes: int | None = None
-    channels: tuple[int, ...] = (1, 3)
+    channels: tuple[int, ...] = ()
     size: int | None = None
     min_size: int = 1
     options: dict[str, Any] = field(default_factory=dict)
@@ -85,7 +87,7 @@ class CardFile:
     def card(self, kind: Kind, name: str) -> Card | None:
         """Return the card of `name`, or None if the file has none. Raises PluginError for an invalid one."""
         table = self.tables.get(TABLES[kind], {}).get(name)
-        return None if table is None else _card(table, f"{self.path.name}, [{TABLES[kind]}.{name}]")
+        return None if table is None else _card(kind, table, f"{self.path.name}, [{TABLES[kind]}.{name}]")
 
 
 def read_card_file(folder: Path) -> CardFile | None:
@@ -113,12 +115,14 @@ def read_card_file(folder: Path) -> CardFile | None:
     return CardFile(path, api, tables)
 
 
-def _card(table: dict[str, Any], where: str) -> Card:
+def _card(kind: Kind, table: dict[str, Any], where: str) -> Card:
     known = {item.name for item in fields(Card)}
     for key, value in table.items():
         if key not in known:
             raise PluginError(f"{where}: unknown key {key!r}. {nearest(key, known)}Known: {', '.join(sorted(known))}")
         if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
             raise PluginError(f"{where}: {key} has the wrong type. Received: {value!r}")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    values: dict[str, Any] = {"channels": CHANNELS[kind]}
+    for key, value in table.items():
+        values[key] = tuple(value) if isinstance(value, list) else value
     return Card(**values)

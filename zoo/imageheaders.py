@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 
 _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
@@ -78,16 +79,33 @@ def declared_size(data: bytes, name: str) -> tuple[int, int] | None:
         return None
 
 
-def is_cut_off(data: bytes, name: str) -> bool:
-    """Tell whether a `name` visibly ends too early: no end marker, or shorter than declared."""
+def fault_of(data: bytes, name: str) -> str:
+    """Return "truncated" or "damaged" if a `name` visibly is, without decoding it; else ""."""
     if name == "JPEG":
         scan = next((at for marker, at in _jpeg_segments(data) if marker == 0xDA), len(data))
-        return data.find(b"\xff\xd9", scan) < 0
+        return "truncated" if data.find(b"\xff\xd9", scan) < 0 else ""
     if name == "PNG":
-        return b"IEND" not in data
+        return _png_fault(data)
     if name == "WebP":
-        return len(data) < 8 + int.from_bytes(data[4:8], "little")
-    return False
+        return "truncated" if len(data) < 8 + int.from_bytes(data[4:8], "little") else ""
+    return ""
+
+
+def _png_fault(data: bytes) -> str:
+    # OpenCV believes a chunk's length, up to gigabytes, and does not check its sum
+    at = 8
+    while at + 12 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + 8 + length
+        if end + 4 > len(data):
+            return "truncated"
+        critical = kind[:1].isupper()
+        if critical and zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            return "damaged"
+        if kind == b"IEND":
+            return ""
+        at = end + 4
+    return "truncated"
 
 
 def scans(data: bytes) -> int:

@@ -171,8 +171,6 @@ def _decode(data: bytes) -> Array:
         pixels, kinds, metadata = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED)
     except (cv2.error, MemoryError) as error:
         raise UndecodableImage(f"a damaged {name}") from error
-    if imageheaders.is_cut_off(data, name):
-        raise UndecodableImage(f"a truncated {name}")
     if pixels is None or pixels.size == 0:
         raise UndecodableImage(f"a damaged or truncated {name}")
     exif = next((bytes(block) for kind, block in zip(kinds, metadata, strict=False) if kind == 0), b"")
@@ -189,27 +187,35 @@ def _check_header(data: bytes, name: str) -> None:
     if width * height > MAX_PIXELS:
         limit = f"{MAX_PIXELS // 1_000_000} megapixels"
         raise UndecodableImage(f"a {name} that declares {width} x {height} pixels; the limit is {limit}")
+    if fault := imageheaders.fault_of(data, name):
+        raise UndecodableImage(f"a {fault} {name}")
     if name == "JPEG" and imageheaders.scans(data) > _MAX_SCANS:
         raise UndecodableImage(f"a JPEG of {imageheaders.scans(data)} scans; the limit is {_MAX_SCANS}")
 
 
 def _to_rgb(pixels: Array, name: str) -> Array:
     """Turn OpenCV's BGR, BGRA or grey of 8 or 16 bits into uint8 [h, w, 1 or 3], RGB."""
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if pixels.dtype != np.uint8:
+    if pixels.dtype not in (np.uint8, np.uint16):
         raise UndecodableImage(f"a {name} of {pixels.dtype} pixels; 8 and 16 bits are read")
     if pixels.ndim == 2:
-        return pixels[..., None]
-    if pixels.shape[2] == 4:
-        colour, alpha = pixels[..., 2::-1].astype(np.uint16), pixels[..., 3:].astype(np.uint16)
-        # libtiff gives colours already multiplied by their alpha; every other decoder gives them as stored
-        weighted = colour if name == "TIFF" else (colour * alpha + 127) // 255
-        blended: Array = np.minimum(weighted + (255 - alpha), 255).astype(np.uint8)
-        return blended
-    if pixels.shape[2] == 3:
+        pixels = pixels[..., None]
+    if pixels.dtype == np.uint8 and pixels.shape[2] in (1, 3):
         return np.ascontiguousarray(pixels[..., ::-1])
-    return pixels if pixels.shape[2] == 1 else pixels[..., :1]
+    # libtiff gives 8-bit colours already multiplied by their alpha; all others come as stored
+    multiplied = name == "TIFF" and pixels.dtype == np.uint8
+    # in bands, for the sums need several times the memory of the image
+    bands = np.array_split(pixels, -(-len(pixels) // 256))
+    return np.concatenate([_rgb_band(band, multiplied) for band in bands])
+
+
+def _rgb_band(pixels: Array, multiplied: bool) -> Array:
+    if pixels.dtype == np.uint16:
+        pixels = (pixels.astype(np.uint32) + 128) // 257
+    if pixels.shape[2] == 4:
+        colour, alpha = pixels[..., :3].astype(np.uint16), pixels[..., 3:].astype(np.uint16)
+        weighted = colour if multiplied else (colour * alpha + 127) // 255
+        pixels = np.minimum(weighted + (255 - alpha), 255)
+    return np.ascontiguousarray(pixels[..., ::-1].astype(np.uint8))
 
 
 def _turned(pixels: Array, data: bytes, name: str, exif: bytes) -> Array:

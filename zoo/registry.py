@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from zoo.cards import API, Card, CardFile, Kind, read_card_file
+from zoo.cards import API, CHANNELS, Card, CardFile, Kind, read_card_file
 from zoo.errors import PluginError, UsageError, nearest
 
 GROUPS: dict[str, Kind] = {
@@ -53,7 +53,7 @@ class Plugin:
     @property
     def facts(self) -> Card:
         """The card, or the defaults if the plugin has none."""
-        return self.card or Card()
+        return self.card or Card(channels=CHANNELS[self.kind])
 
     @property
     def title(self) -> str:
@@ -70,7 +70,7 @@ class Plugin:
         Raises PluginError, naming the distribution and how to be rid of it, if that fails.
         """
         try:
-            return importlib.metadata.EntryPoint(self.name, "zoo", self.value).load()
+            return importlib.metadata.EntryPoint(self.name, self.value, "zoo").load()
         except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{self.title} can't be imported ({self.value}): {type(error).__name__}: {error}\n{self.remedy}"

@@ -18,8 +18,7 @@ from zoo_catsdogs.archives import open_archive, read_member
 CLASS_NAMES = ("cat", "dog")
 COUNT = 25_000
 DOWNLOAD = (
-    "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/"
-    "kagglecatsanddogs_5340.zip"
+    "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip"
 )
 FOLDER = "catsdogs"
 CANDIDATES = (

@@ -57,17 +57,17 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
                 raise EOFError(f"{len(content)} of {member.file_size} bytes")
             return content
     except (*_DAMAGED, RuntimeError) as error:
-        raise DataError(
-            f"The archive {archive.filename} is damaged at {member.filename!r}: {error}"
-        ) from error
+        raise DataError(f"The archive {archive.filename} is damaged at {member.filename!r}: {error}") from error
 
 
 def check_members(archive: zipfile.ZipFile, name: str) -> None:
     """Raise DataError, naming the first member that is at fault, for an archive that is not to be trusted."""
     members = archive.infolist()
-    if len(members) > MAX_MEMBERS:
+    total = sum(member.file_size for member in members)
+    if len(members) > MAX_MEMBERS or total > MAX_TOTAL_BYTES:
         raise DataError(
-            f"The archive {name} is refused: {len(members):,} members; the limit is {MAX_MEMBERS:,}"
+            f"The archive {name} is refused: {len(members):,} members of {total:,} bytes; "
+            f"the limits are {MAX_MEMBERS:,} and {MAX_TOTAL_BYTES:,}"
         )
     seen: set[str] = set()
     for member in members:

@@ -54,9 +54,7 @@ def _embedded(name: str) -> bytes:
     limit = 16 + 60_000 * 28 * 28
     content = gunzip(Path(__file__).parent / f"{name}.gz", limit)
     if hashlib.sha256(content).hexdigest() != SHA256[name]:
-        raise DataError(
-            f"{name}.gz of mnist is not the original file (SHA-256 differs): install the zoo again"
-        )
+        raise DataError(f"{name}.gz of mnist is not the original file (SHA-256 differs): install the zoo again")
     return content
 
 
@@ -83,8 +81,7 @@ def read_idx(content: bytes, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
     header = bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)
     if not content.startswith(header):
         raise DataError(
-            f"This is no IDX file of unsigned bytes of shape {list(shape)}. "
-            f"It begins with: {content[:16].hex(' ')}"
+            f"This is no IDX file of unsigned bytes of shape {list(shape)}. It begins with: {content[:16].hex(' ')}"
         )
     if len(content) != len(header) + math.prod(shape):
         raise DataError(
