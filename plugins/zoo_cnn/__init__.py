@@ -1,56 +1,58 @@
-"""The chapter's two small convolutional networks, `cnn` and `cnn-5x5`.
+"""`cnn` and `cnn-5x5`: the two small convolutional networks, in Keras.
 
-Chapter 10, "Classification of MNIST using Convolutional neural network with Keras". Both end in two dense
-layers; a table says how they differ.
+Paper: LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document recognition.
+The layers are those of S. Dey, Deep Learning Models in Image Processing, chapter 10.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 from keras import layers
 
-from zoo import Spec, UsageError, hookimpl
+from zoo import Spec, hookimpl
 
 
 @dataclass(frozen=True)
 class Network:
-    """Filters and kernel size of the convolutions, units of the dense layer, dropout before and after it."""
+    """Convolutions, each (filters, kernel size), then one max-pooling, then one hidden layer.
 
-    filters: tuple[int, ...]
-    kernel: int
-    units: int
+    `dropout` holds the rates after the pooling and after the hidden layer; 0: none.
+    """
+
+    convolutions: tuple[tuple[int, int], ...]
+    hidden: int
     dropout: tuple[float, float] = (0.0, 0.0)
 
 
-NETWORKS = {
-    "cnn": Network(filters=(32, 64), kernel=3, units=128, dropout=(0.25, 0.5)),
-    "cnn-5x5": Network(filters=(64,), kernel=5, units=100),
+NETWORKS: Mapping[str, Network] = {
+    "cnn": Network(convolutions=((32, 3), (64, 3)), hidden=128, dropout=(0.25, 0.5)),
+    "cnn-5x5": Network(convolutions=((64, 5),), hidden=100),
 }
-OPTIONS: dict[str, Any] = {"rescale": True}
 
 
 @hookimpl
 def zoo_build(spec: Spec) -> keras.Model:
+    """float32 images [n, height, width, channels], 0..255, to logits [n, classes].
+
+    Option `rescale`: False leaves the input in 0..255, as the chapter's `cnn` does.
+    """
     network = NETWORKS[spec.name]
-    options = OPTIONS | dict(spec.options)
-    if not isinstance(options["rescale"], bool):
-        raise UsageError(f"{spec.name}: rescale must be true or false. Received: {options['rescale']!r}")
-    x = inputs = keras.Input((spec.height, spec.width, spec.channels))
-    if options["rescale"]:
-        x = layers.Rescaling(1 / 255, name="rescaling")(x)
-    for number, filters in enumerate(network.filters, start=1):
-        x = layers.Conv2D(filters, network.kernel, activation="relu", name=f"conv{number}")(x)
-    x = layers.MaxPooling2D(2, name="pool")(x)
-    x = dropped(x, network.dropout[0], "pool_dropout")
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(network.units, activation="relu", name="dense")(x)
-    x = dropped(x, network.dropout[1], "dense_dropout")
-    return keras.Model(inputs, layers.Dense(spec.classes, name="predictions")(x), name=spec.name)
-
-
-def dropped(x: Any, rate: float, name: str) -> Any:
-    """Dropout, where the network has it."""
-    return layers.Dropout(rate, name=name)(x) if rate else x
+    after_pooling, after_hidden = network.dropout
+    model = keras.Sequential(name=spec.name)
+    model.add(keras.Input((spec.height, spec.width, spec.channels), name="image"))
+    if spec.options.get("rescale", True):
+        model.add(layers.Rescaling(1 / 255, name="rescale"))
+    for number, (filters, size) in enumerate(network.convolutions, start=1):
+        model.add(layers.Conv2D(filters, size, activation="relu", name=f"conv{number}"))
+    model.add(layers.MaxPooling2D(2, name="pool"))
+    if after_pooling:
+        model.add(layers.Dropout(after_pooling, name="pool_dropout"))
+    model.add(layers.Flatten(name="flatten"))
+    model.add(layers.Dense(network.hidden, activation="relu", name="hidden"))
+    if after_hidden:
+        model.add(layers.Dropout(after_hidden, name="hidden_dropout"))
+    model.add(layers.Dense(spec.classes, name="logits"))
+    return model

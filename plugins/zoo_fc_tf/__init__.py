@@ -1,7 +1,8 @@
-"""The chapter's first network, in raw TensorFlow: one hidden layer of 1024 units, no Keras.
+"""`fc-tf`: one hidden layer of 1024 ReLU units, in TensorFlow's own operations and variables.
 
-Chapter 10, "Classification of MNIST using FC network with TF". The recipe `book` trains it with the chapter's own
-gradient descent (`chapter.py`); every other recipe leaves that to the zoo's engine.
+Paper: Rumelhart, Hinton and Williams (1986), Learning representations by back-propagating errors.
+Network, loss and gradient descent are those of S. Dey, Deep Learning Models in Image Processing, chapter 10.
+It shows both ends of the contract: a network that is no Keras model, and a `zoo_train` of its own.
 """
 
 from __future__ import annotations
@@ -10,51 +11,50 @@ from typing import Any
 
 import tensorflow as tf
 
-import zoo
-from zoo import Data, History, Recipe, RunContext, Spec, UsageError, hookimpl
+from zoo import Data, History, Recipe, RunContext, Spec, UsageError, defaults, hookimpl
+from zoo_fc_tf import gradient_descent
 
 HIDDEN = 1024
-OPTIONS: dict[str, Any] = {"rescale": True, "init": "he"}
-INITIALIZERS = ("he", "truncated_normal_1")
+INITS = ("he", "truncated_normal_1")
 
 
-class FullyConnected(tf.Module):
-    """relu(x @ W1 + b1) @ W2 + b2, of the flattened image x."""
+class OneHiddenLayer(tf.Module):
+    """float32 images [n, height, width, channels], 0..255, to float32 logits [n, classes]."""
 
     def __init__(self, spec: Spec) -> None:
-        super().__init__(name="fc_tf")
-        options = OPTIONS | dict(spec.options)
-        if options["init"] not in INITIALIZERS:
-            raise UsageError(f"fc-tf: init must be one of {', '.join(INITIALIZERS)}. Received: {options['init']!r}")
-        self.scale = 1 / 255 if options["rescale"] else 1.0
-        self.pixels = spec.height * spec.width * spec.channels
-        self.weights1 = tf.Variable(_weights(self.pixels, HIDDEN, (spec.seed, 1), options["init"]), name="weights1")
-        self.biases1 = tf.Variable(tf.zeros(HIDDEN), name="biases1")
-        self.weights2 = tf.Variable(_weights(HIDDEN, spec.classes, (spec.seed, 2), options["init"]), name="weights2")
-        self.biases2 = tf.Variable(tf.zeros(spec.classes), name="biases2")
+        super().__init__(name="one_hidden_layer")
+        self.scale = 1 / 255 if spec.options.get("rescale", True) else 1.0
+        inputs = spec.height * spec.width * spec.channels
+        self.hidden_weights = _weights(spec, 0, [inputs, HIDDEN], "hidden/weights")
+        self.hidden_biases = tf.Variable(tf.zeros([HIDDEN]), name="hidden/biases")
+        self.output_weights = _weights(spec, 1, [HIDDEN, spec.classes], "output/weights")
+        self.output_biases = tf.Variable(tf.zeros([spec.classes]), name="output/biases")
 
     def __call__(self, images: Any, training: bool = False) -> Any:
-        """Float32 [batch, height, width, channels] in 0..255 to float32 logits [batch, classes]."""
-        x = tf.reshape(images, (-1, self.pixels)) * self.scale
-        hidden = tf.nn.relu(tf.matmul(x, self.weights1) + self.biases1)
-        return tf.matmul(hidden, self.weights2) + self.biases2
+        pixels = tf.reshape(images, [-1, self.hidden_weights.shape[0]]) * self.scale
+        hidden = tf.nn.relu(pixels @ self.hidden_weights + self.hidden_biases)
+        return hidden @ self.output_weights + self.output_biases
 
 
-def _weights(inputs: int, outputs: int, seed: tuple[int, int], init: str) -> Any:
-    """Truncated normal of standard deviation 1 (the chapter's), or sqrt(2 / inputs) (He et al., 2015)."""
-    deviation = 1.0 if init == "truncated_normal_1" else (2 / inputs) ** 0.5
-    return tf.random.stateless_truncated_normal((inputs, outputs), seed=seed, stddev=deviation)
+def _weights(spec: Spec, layer: int, shape: list[int], name: str) -> Any:
+    """A matrix [inputs, outputs] drawn from a truncated normal distribution, a pure function of the seed."""
+    init = spec.options.get("init", INITS[0])
+    if init not in INITS:
+        raise UsageError(f"{spec.name}: option init must be one of {', '.join(INITS)}. Received: {init!r}")
+    stddev = (2 / shape[0]) ** 0.5 if init == "he" else 1.0  # He et al. (2015), or the chapter's
+    seed = tf.constant([spec.seed, layer], tf.int64)
+    return tf.Variable(tf.random.stateless_truncated_normal(shape, seed, stddev=stddev), name=name)
 
 
 @hookimpl
-def zoo_build(spec: Spec) -> FullyConnected:
-    return FullyConnected(spec)
+def zoo_build(spec: Spec) -> OneHiddenLayer:
+    """Build the network. Options: `init` and `rescale` (False leaves the input in 0..255)."""
+    return OneHiddenLayer(spec)
 
 
 @hookimpl
-def zoo_train(model: FullyConnected, data: Data, recipe: Recipe, run: RunContext) -> History:
-    if recipe.optimizer != "gradient-descent":
-        return zoo.defaults.train(model, data, recipe, run)
-    from zoo_fc_tf import chapter
-
-    return chapter.train(model, data, recipe, run)
+def zoo_train(model: OneHiddenLayer, data: Data, recipe: Recipe, run: RunContext) -> History:
+    """Train by the chapter's own loop where the recipe asks for it, else by the zoo's engine."""
+    if recipe.optimizer == "gradient-descent":
+        return gradient_descent.train(model, data, recipe, run)
+    return defaults.train(model, data, recipe, run)

@@ -170,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader went away, as in `zoo list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (the last line of defence: every error becomes a message)
         return _report(error, settings)
     return result if isinstance(result, int) else 0
 

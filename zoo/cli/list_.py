@@ -11,23 +11,24 @@ from zoo.cli.text import number, print_json, table, terminal_width
 from zoo.errors import UsageError, nearest
 from zoo.registry import TITLES, Plugin, Registry
 
-HELP = """List architectures and data sets.
 
-PATTERN is a glob such as 'vgg*'; without one of * ? [ it may be any part of a name. Nothing is imported to
-list: the facts come from the plugins' cards.
-
-\b
+@click.command(
+    "list",
+    epilog="""\b
 Examples:
   zoo list
   zoo list 'vgg*'
   zoo list --json
-"""
-
-
-@click.command("list", help=HELP)
+""",
+)
 @click.argument("pattern", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(pattern: str | None, as_json: bool) -> None:
+    """List architectures and data sets.
+
+    PATTERN is a glob such as 'vgg*'; without one of * ? [ it may be any part of a name. Nothing is imported
+    to list: the facts come from the plugins' cards.
+    """
     registry = Registry.discover()
     rows = [*registry.of("architecture"), *registry.of("dataset")]
     if pattern is not None:
@@ -53,11 +54,9 @@ def _matching(rows: list[Plugin], pattern: str, required: bool) -> list[Plugin]:
 def _listing(rows: Sequence[Plugin]) -> str:
     sections = []
     if architectures := [_architecture(row) for row in rows if row.kind == "architecture" and row.status == "ok"]:
-        header = ("architecture", "parameters", "size", "channels", "summary", "from")
-        sections.append(_table(header, architectures))
+        sections.append(_table(("architecture", "parameters", "size", "channels", "summary", "from"), architectures))
     if datasets := [_dataset(row) for row in rows if row.kind == "dataset" and row.status == "ok"]:
-        header = ("data set", "images", "classes", "size", "channels", "summary", "from")
-        sections.append(_table(header, datasets))
+        sections.append(_table(("data set", "images", "classes", "size", "channels", "summary", "from"), datasets))
     if unusable := [row for row in rows if row.status != "ok"]:
         sections.append("Not usable:\n" + "\n".join(map(_unusable, unusable)))
     return "\n\n".join(sections) or "Nothing is installed."

@@ -7,22 +7,23 @@ import click
 from zoo.cli.text import print_json, table, terminal_width
 from zoo.registry import GROUPS, Registry
 
-HELP = """List every installed plugin, where it comes from, and whether it can be used.
 
-A plugin is an entry point of one of the groups zoo.architectures, zoo.datasets and zoo.plugins. Nothing is
-imported to list them. ZOO_DISABLE="name other" disables plugins by name or by distribution.
-
-\b
+@click.command(
+    "plugins",
+    epilog="""\b
 Examples:
   zoo plugins
   zoo plugins --json
   ZOO_DISABLE=vgg16 zoo plugins
-"""
-
-
-@click.command("plugins", help=HELP)
+""",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
+    """List every installed plugin, where it comes from, and whether it can be used.
+
+    A plugin is an entry point of one of the groups zoo.architectures, zoo.datasets and zoo.plugins. Nothing
+    is imported to list them. ZOO_DISABLE="name other" disables plugins, by name or by distribution.
+    """
     plugins = Registry.discover().plugins
     if as_json:
         print_json([plugin.as_dict() for plugin in plugins])

@@ -74,3 +74,9 @@ def number(value: int | float | None) -> str:
 def print_json(value: Any) -> None:
     """Print a value as JSON to standard output."""
     click.echo(json.dumps(value, indent=2, default=str))
+
+
+def percent(share: float, interval: Sequence[float] | None = None) -> str:
+    """A share as "99.31 %", with its interval "99.31 % (99.13 to 99.45)"."""
+    text = f"{100 * share:.2f} %"
+    return text if interval is None else f"{text} ({100 * interval[0]:.2f} to {100 * interval[1]:.2f})"

@@ -1,0 +1,159 @@
+"""`zoo data`: look at data sets, find and prepare them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from zoo.cli.show import dataset_facts
+from zoo.cli.text import facts, number, print_json, table, terminal_width
+from zoo.errors import DataError, UsageError
+from zoo.registry import Plugin, Registry
+
+SOURCE = click.option("--source", type=click.Path(path_type=Path), help="Where the data set's files are.")
+
+
+@click.group(
+    "data",
+    epilog="""\b
+Examples:
+  zoo data list
+  zoo data info catsdogs
+  zoo data prepare catsdogs --source train.zip --for vgg16
+""",
+)
+def command() -> None:
+    """Look at data sets, find and prepare them."""
+
+
+@command.command(
+    "list",
+    epilog="""\b
+Examples:
+  zoo data list
+  zoo data list --json
+""",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_command(as_json: bool) -> None:
+    """List the data sets, and whether each is on this machine."""
+    plugins = Registry.discover().of("dataset")
+    states = [_state(plugin, None)[0] for plugin in plugins]
+    if as_json:
+        print_json([plugin.as_dict() | {"found": state} for plugin, state in zip(plugins, states, strict=True)])
+        return
+    rows = [
+        (plugin.name, state, number(plugin.facts.images), plugin.facts.summary or "-", plugin.origin)
+        for plugin, state in zip(plugins, states, strict=True)
+    ]
+    header = ("data set", "found", "images", "summary", "from")
+    click.echo(table(header, rows, right=("images",), gives_way="summary", width=terminal_width()))
+
+
+@command.command(
+    "info",
+    epilog="""\b
+Examples:
+  zoo data info mnist
+  zoo data info catsdogs --source ~/Downloads/train.zip
+""",
+)
+@click.argument("name")
+@SOURCE
+def info_command(name: str, source: Path | None) -> None:
+    """Show a data set's facts, where it is looked for, and whether it is there."""
+    from zoo.data import find_source
+
+    plugin = Registry.discover().get("dataset", name)
+    state, found = _state(plugin, source)
+    places = find_source(source)
+    looked = [str(places.given)] if places.given else [str(root / name) for root in places.roots]
+    if not places.given and not os.environ.get("ZOO_DATA"):
+        looked.insert(0, "$ZOO_DATA, which is not set")
+    pairs = [
+        ("summary", plugin.facts.summary),
+        *dataset_facts(plugin),
+        # what ships inside its package is not looked for
+        ("looked in", "\n".join(looked) if state == "no" or plugin.facts.download else ""),
+        ("found", state if state == "no" else found),
+    ]
+    click.echo(f"{plugin.name}: data set of {plugin.origin}\n{facts(pairs)}")
+    if state == "no":
+        click.echo(f"\n{found}", err=True)
+
+
+@command.command(
+    "prepare",
+    epilog="""\b
+Examples:
+  zoo data prepare mnist
+  zoo data prepare catsdogs --for vgg16          what zoo train vgg16 catsdogs needs
+  zoo data prepare catsdogs --source train.zip --size 64
+""",
+)
+@click.argument("name")
+@SOURCE
+@click.option("--size", type=click.IntRange(1), help="Height and width in pixels. [default: the data set's own]")
+@click.option("--for", "architecture", metavar="ARCH", help="Prepare what training this architecture needs.")
+@click.option("--recipe", default="quick", show_default=True, help="The recipe of --for.")
+@click.option("--download", is_flag=True, help="Download the data set first, if its plugin can.")
+def prepare_command(
+    name: str, source: Path | None, size: int | None, architecture: str | None, recipe: str, download: bool
+) -> None:
+    """Decode a data set into the cache, so that training starts at once.
+
+    The folder of the decoded images is made once per size; training makes it too.
+    """
+    plugin = Registry.discover().get("dataset", name)
+    if size is not None and architecture is not None:
+        raise UsageError("--size and --for exclude each other: the recipe of --for knows its size")
+    if download:
+        _download(plugin)
+    if architecture is not None:
+        counts = _prepare_for(architecture, name, recipe, source)
+    else:
+        if size is None and plugin.facts.size is None:
+            raise UsageError(f"The images of {name} have many sizes: say which with --size 64, or --for ARCH")
+        counts = _prepare_size(name, size or plugin.facts.size or 0, source)
+    click.echo(", ".join(f"{count:,} {part}" for part, count in counts.items() if count) + " images are ready")
+
+
+def _download(plugin: Plugin) -> None:
+    from zoo.files import cache_folder
+    from zoo.session import Session
+
+    cache = cache_folder() / "data"
+    cache.mkdir(parents=True, exist_ok=True)
+    click.echo(f"Downloaded: {Session(plugin, plugin).fetch(cache)}", err=True)
+
+
+def _prepare_for(architecture: str, name: str, recipe: str, source: Path | None) -> dict[str, int]:
+    from zoo.pipeline import Prepared, Request, parts_of
+    from zoo.progress import Reporter
+
+    prepared = Prepared(Request(architecture, name, recipe=recipe, source=source))
+    return {part: len(rows) for part, rows in parts_of(prepared.data(Reporter())).items()}
+
+
+def _prepare_size(name: str, size: int, source: Path | None) -> dict[str, int]:
+    from zoo.api import prepare
+    from zoo.pipeline import parts_of
+
+    return {part: len(rows) for part, rows in parts_of(prepare(name, size=size, source=source)).items()}
+
+
+def _state(plugin: Plugin, source: Path | None) -> tuple[str, str]:
+    """Whether a data set is there: ("yes" | "no" | its status if it can't be used, what was found or why not)."""
+    from zoo.data import find_source
+    from zoo.session import Session
+
+    if plugin.status != "ok":
+        return plugin.status, plugin.reason
+    try:
+        examples = Session(plugin, plugin).examples(find_source(source))
+    except DataError as error:
+        return "no", str(error)
+    note = f" ({examples.note})" if examples.note else ""
+    return "yes", f"yes: {examples.count:,} images of {len(examples.class_names)} classes{note}"
