@@ -64,7 +64,9 @@ def engine(case: Case, session: Session, spec: Spec, images, labels, precision: 
     from zoo.feeder import Feeder, Plan
     from zoo.training import CHUNK_SECONDS, Trainer
 
-    recipe = Recipe(image_size=case.size, batch_size=case.batch_size, epochs=1000, optimizer="adam", schedule="constant")
+    recipe = Recipe(
+        image_size=case.size, batch_size=case.batch_size, epochs=1000, optimizer="adam", schedule="constant"
+    )
     trainer = Trainer(session.build(spec, precision), recipe, case.size)
     plan = Plan(recipe, 0, case.images, case.size)
     part = Part(images, np.arange(case.images), labels, [])
@@ -89,7 +91,9 @@ def fit(case: Case, session: Session, spec: Spec, images, labels, precision: str
     import keras
 
     model = session.build(spec, precision)
-    model.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
+    )
     floats = images.astype(np.float32)
 
     def round_() -> float:

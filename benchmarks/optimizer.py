@@ -1,6 +1,6 @@
 """Adam's update as one kernel against Keras' own, on VGG-16's weights at 50x50 pixels.
 
-    python benchmarks/optimizer.py
+python benchmarks/optimizer.py
 """
 
 from __future__ import annotations

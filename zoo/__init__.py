@@ -26,20 +26,7 @@ _HOMES = {
     "zoo.recipes": ("Recipe",),
     "zoo.registry": ("Registry",),
     "zoo.runs": ("find_runs",),
-    "zoo.types": (
-        *(
-            "Data",
-            "Example",
-            "Examples",
-            "Figure",
-            "History",
-            "Model",
-            "Part",
-            "RunContext",
-            "Source",
-            "Spec",
-        ),
-    ),
+    "zoo.types": ["Data", "Example", "Examples", "Figure", "History", "Model", "Part", "RunContext", "Source", "Spec"],
 }
 _MODULES = ("defaults", "errors", "recipes", "testing", "types")
 

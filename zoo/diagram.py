@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 import sysconfig
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,8 +177,10 @@ def _dot_graph(graph: Graph, cards: dict[str, _Card], ids: dict[str, str], clust
         for name in inside:
             width, height = (f"{sizes[name][side]:.4f}" for side in ("width", "height"))
             home.add_node(pydot.Node(ids[name], width=width, height=height))
+    feeds = Counter(tail for tail, _ in graph.edges)
     for tail, head in graph.edges:
-        drawing.add_edge(pydot.Edge(ids[tail], ids[head]))
+        alone = feeds[tail] == 1 and len(graph.inputs[head]) == 1  # keep a chain straight
+        drawing.add_edge(pydot.Edge(ids[tail], ids[head], weight="20" if alone else "2"))
     return drawing
 
 
@@ -218,8 +221,10 @@ def _page(name: str, facts: str, layout: _Layout, cards: dict[str, _Card]) -> by
             "font-size": _text(_TEXT_SIZE),
         },
     )
-    _header(root, name, facts, width / 2, title_width)
     move = (_BORDER + (inner - layout.width) / 2, _HEADER + _BORDER)
+    first = next(iter(layout.centres.values()), (layout.width / 2, 0.0))
+    middle = min(max(move[0] + first[0], _BORDER + title_width / 2), width - _BORDER - title_width / 2)
+    _header(root, name, facts, middle, title_width)
     body = _add(root, "g", transform=f"translate({_text(move[0])} {_text(move[1])})")
     for label, x, y, box_width, box_height in layout.stages:
         _stage(body, label, x, y, box_width, box_height)

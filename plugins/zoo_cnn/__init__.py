@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from zoo import Spec, hookimpl
+from zoo import Spec, UsageError, hookimpl
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,12 @@ def zoo_build(spec: Spec) -> keras.Model:
     """
     network = NETWORKS[spec.name]
     after_pooling, after_hidden = network.dropout
+    rescale = spec.options.get("rescale", True)
+    if not isinstance(rescale, bool):
+        raise UsageError(f"{spec.name}: option rescale must be true or false. Received: {rescale!r}")
     model = keras.Sequential(name=spec.name)
     model.add(keras.Input((spec.height, spec.width, spec.channels), name="image"))
-    if spec.options.get("rescale", True):
+    if rescale:
         model.add(layers.Rescaling(1 / 255, name="rescale"))
     for number, (filters, size) in enumerate(network.convolutions, start=1):
         model.add(layers.Conv2D(filters, size, activation="relu", name=f"conv{number}"))

@@ -7,10 +7,13 @@ The widths and the dropout rate are those of S. Dey, Deep Learning Models in Ima
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import keras
+import numpy as np
 from keras import layers
 
-from zoo import Spec, hookimpl
+from zoo import Figure, RunContext, Spec, figures, hookimpl
 
 
 @hookimpl
@@ -28,3 +31,15 @@ def zoo_build(spec: Spec) -> keras.Model:
         ],
         name=spec.name,
     )
+
+
+@hookimpl
+def zoo_visualize(model: keras.Model, run: RunContext | None) -> Iterator[Figure]:
+    """The chapter's "What NN sees": the product of the three weight matrices, an image per class."""
+    if run is None:
+        return
+    spec = run.spec
+    matrices = [np.asarray(model.get_layer(name).kernel) for name in ("hidden1", "hidden2", "logits")]
+    product = np.linalg.multi_dot(matrices).reshape(spec.height * spec.width, spec.channels, -1)
+    title = f"What {spec.title} sees: W1 @ W2 @ W3"
+    yield figures.weight_images(product.mean(axis=1), spec.height, spec.width, title, "sees")

@@ -23,17 +23,20 @@ class OneHiddenLayer(tf.Module):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(name="one_hidden_layer")
-        self.scale = 1 / 255 if spec.options.get("rescale", True) else 1.0
+        rescale = spec.options.get("rescale", True)
+        if not isinstance(rescale, bool):
+            raise UsageError(f"{spec.name}: option rescale must be true or false. Received: {rescale!r}")
+        self.scale = 1 / 255 if rescale else 1.0
         inputs = spec.height * spec.width * spec.channels
-        self.hidden_weights = _weights(spec, 0, [inputs, HIDDEN], "hidden/weights")
-        self.hidden_biases = tf.Variable(tf.zeros([HIDDEN]), name="hidden/biases")
-        self.output_weights = _weights(spec, 1, [HIDDEN, spec.classes], "output/weights")
-        self.output_biases = tf.Variable(tf.zeros([spec.classes]), name="output/biases")
+        self.weights1 = _weights(spec, 0, [inputs, HIDDEN], "weights1")
+        self.biases1 = tf.Variable(tf.zeros([HIDDEN]), name="biases1")
+        self.weights2 = _weights(spec, 1, [HIDDEN, spec.classes], "weights2")
+        self.biases2 = tf.Variable(tf.zeros([spec.classes]), name="biases2")
 
     def __call__(self, images: Any, training: bool = False) -> Any:
-        pixels = tf.reshape(images, [-1, self.hidden_weights.shape[0]]) * self.scale
-        hidden = tf.nn.relu(pixels @ self.hidden_weights + self.hidden_biases)
-        return hidden @ self.output_weights + self.output_biases
+        pixels = tf.reshape(images, [-1, self.weights1.shape[0]]) * self.scale
+        hidden = tf.nn.relu(pixels @ self.weights1 + self.biases1)
+        return hidden @ self.weights2 + self.biases2
 
 
 def _weights(spec: Spec, layer: int, shape: list[int], name: str) -> Any:

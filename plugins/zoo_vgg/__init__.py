@@ -37,7 +37,8 @@ def zoo_build(spec: Spec) -> keras.Model:
     initialisation of the weights; `dropout` the rate after both hidden layers (the paper: 0.5).
     `Spec.weights` is None or the path of a weight file of `keras.applications.VGG16`.
     """
-    width = spec.options.get("width", 1.0)
+    width = _number(spec, "width", 1.0, least=0.01, most=4.0)
+    dropout = _number(spec, "dropout", 0.0, least=0.0, most=0.9)
     init = _one_of(spec, "init", INITS)
     x = inputs = keras.Input((spec.height, spec.width, spec.channels), name="image")
     x = _prepare(x, _one_of(spec, "input", INPUTS))
@@ -55,8 +56,8 @@ def zoo_build(spec: Spec) -> keras.Model:
     x = layers.Flatten(name="flatten")(x)
     for name in ("fc1", "fc2"):
         x = layers.Dense(_scaled(HIDDEN, width), activation="relu", kernel_initializer=init, name=name)(x)
-        if spec.options.get("dropout", 0.0):
-            x = layers.Dropout(spec.options["dropout"], name=f"{name}_dropout")(x)
+        if dropout:
+            x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
     x = layers.Dense(spec.classes, kernel_initializer=init, name="predictions")(x)
     model = keras.Model(inputs, x, name=spec.name)
     if spec.weights is not None:
@@ -85,6 +86,13 @@ def _one_of(spec: Spec, option: str, values: tuple[str, ...]) -> str:
         known = ", ".join(repr(known) for known in values)
         raise UsageError(f"{spec.name}: option {option} must be one of {known}. Received: {value!r}")
     return str(value)
+
+
+def _number(spec: Spec, option: str, default: float, least: float, most: float) -> float:
+    value = spec.options.get(option, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise UsageError(f"{spec.name}: option {option} must be a number from {least} to {most}. Received: {value!r}")
+    return value
 
 
 def _load(model: keras.Model, spec: Spec, weights: str) -> None:

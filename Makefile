@@ -1,0 +1,64 @@
+# `make demo` and `make test` need Python 3.11 to 3.13 and nothing else: everything is installed into .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKED := $(VENV)/.locked
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DEMO := runs/demo-$(shell date -u +%Y%m%dT%H%M%S)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-deep lint format bench docs lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+setup: $(READY) ## make the environment in .venv
+
+demo: $(READY) ## train a network on MNIST, which is built in, and say where to look
+	@$(BIN)/zoo train cnn mnist --output $(DEMO)
+	@echo
+	@$(BIN)/zoo show $(DEMO)
+	@echo
+	@echo "Look at $(DEMO)/figures. More: $(BIN)/zoo list, $(BIN)/zoo --help"
+
+test: $(READY) ## the tests, except the slow ones
+	$(BIN)/python -m pytest -m "not deep"
+
+test-deep: $(READY) ## the slow tests: all pairs, exports, deep networks
+	@$(BIN)/python -m pytest -m deep || { code=$$?; test $$code -eq 5 && echo "No test is marked deep."; }
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## let ruff format and mend the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## the benchmarks of benchmarks/, one after the other
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+docs: ## where the documentation is
+	@echo "There is no site yet. Read README.md, CONTRIBUTING.md, and zoo --help; zoo COMMAND --help has examples."
+
+lock: $(READY) ## renew requirements.lock from pyproject.toml
+	@$(PIP) install uv
+	@scripts/lock $(BIN)/uv
+
+clean: ## remove .venv and what tools leave behind; runs stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find zoo plugins datasets tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(LOCKED): requirements.lock
+	@python=$$(scripts/find-python) || exit 1; \
+	echo "Making .venv with $$python: downloads about 700 MB the first time, and takes a few minutes ..."; \
+	"$$python" -m venv --clear $(VENV)
+	@$(PIP) install --requirement requirements.lock
+	@touch $@
+
+# the project itself: again when its metadata or its set of packages changes, not when its code does
+$(READY): $(LOCKED) pyproject.toml plugins datasets
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
