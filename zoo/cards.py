@@ -16,7 +16,7 @@ A card is read without importing the plugin. One table per public name, under `a
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,7 +58,7 @@ class Card:
     homepage: str = ""
 
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
+_TYPES: dict[str, Any] = {
     "summary": str,
     "paper": str,
     "parameters": int,
@@ -105,7 +105,7 @@ def read_card_file(folder: Path) -> CardFile | None:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise PluginError(f"its card {CARD_FILE} is not valid TOML: {error}") from error
     api = tables.pop("api", API)
-    if not isinstance(api, int):
+    if not isinstance(api, int) or isinstance(api, bool):
         raise PluginError(f"its card's `api` must be an integer. Received: {api!r}")
     for name, table in tables.items():
         if name not in TABLES.values():
@@ -116,13 +116,25 @@ def read_card_file(folder: Path) -> CardFile | None:
 
 
 def _card(kind: Kind, table: dict[str, Any], where: str) -> Card:
-    known = {item.name for item in fields(Card)}
     for key, value in table.items():
-        if key not in known:
-            raise PluginError(f"{where}: unknown key {key!r}. {nearest(key, known)}Known: {', '.join(sorted(known))}")
-        if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
-            raise PluginError(f"{where}: {key} has the wrong type. Received: {value!r}")
+        if key not in _TYPES:
+            raise PluginError(f"{where}: unknown key {key!r}. {nearest(key, _TYPES)}Known: {', '.join(_TYPES)}")
+        if wrong := _wrong(key, value):
+            raise PluginError(f"{where}: {key} {wrong}. Received: {value!r}")
     values: dict[str, Any] = {"channels": CHANNELS[kind]}
     for key, value in table.items():
         values[key] = tuple(value) if isinstance(value, list) else value
     return Card(**values)
+
+
+def _wrong(key: str, value: Any) -> str:
+    """What is wrong with a fact, in words, or ""."""
+    if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
+        return "has the wrong type"
+    if isinstance(value, int) and value < (1 if key in ("size", "min_size", "classes") else 0):
+        return "is too small"
+    if key == "channels" and (not value or not all(number in (1, 3) for number in value)):
+        return "must be a list of 1, 3 or both"
+    if key == "class_names" and not all(isinstance(name, str) for name in value):
+        return "must be a list of strings"
+    return ""

@@ -24,6 +24,7 @@ from zoo.graph import Graph, Node, fold, format_shape
 from zoo.style import FAINT_INK, INK, KIND_COLOURS, MID, shade, text_width, tint
 
 _FONTS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
+_TIMES = "\N{MULTIPLICATION SIGN}"
 _NAME_SIZE, _TEXT_SIZE, _TITLE_SIZE = 13.0, 12.0, 15.0
 _LINE, _MARGIN, _BAND, _GAP = 17.0, 12.0, 6.0, 22.0
 _WRAP = 300.0  # details longer than this go on in a second line
@@ -40,12 +41,12 @@ def svg(graph: Graph, folded: bool = False) -> bytes:
     drawn = fold(graph) if folded else graph
     cards = _cards(drawn)
     layout = _layout(drawn, cards, clusters=not folded)
-    inputs = [format_shape(node.shape, " × ") for node in graph.nodes if node.kind == "input"]
+    inputs = [format_shape(node.shape, f" {_TIMES} ") for node in graph.nodes if node.kind == "input"]
     facts = f"{graph.parameters:,} parameters" + f" · input {', '.join(inputs)}" * bool(inputs)
     return _page(graph.name, facts, layout, cards)
 
 
-# cards --------------------------------------------------------------------------------------------------------
+# cards ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def _cards(graph: Graph) -> dict[str, _Card]:
     for node in graph.nodes:
         head, colon, tail = typeset(node.detail).partition(": ")
         lines = (*_wrapped(head + colon.strip()), *(_wrapped(tail) if tail else ()))
-        shape = format_shape(node.shape, " × ")
+        shape = format_shape(node.shape, f" {_TIMES} ")
         count = f"{node.parameters:,} parameters" if node.parameters else "no parameters"
         first = text_width(node.name, _NAME_SIZE, bold=True) + _GAP + text_width(shape, _TEXT_SIZE)
         second = text_width(lines[0], _TEXT_SIZE) + _GAP + text_width(count, _TEXT_SIZE)
@@ -80,8 +81,8 @@ def _cards(graph: Graph) -> dict[str, _Card]:
 
 
 def typeset(text: str) -> str:
-    """A graph's ASCII text with its signs: 3x3 as 3×3, -> as an arrow."""
-    text = re.sub(r"(?<=\d)x(?=\d)|(?<=\d )x(?= )", "×", text)
+    """A graph's ASCII text with its signs: 3x3 with a multiplication sign, -> as an arrow."""
+    text = re.sub(r"(?<=\d)x(?=\d)|(?<=\d )x(?= )", _TIMES, text)
     return text.replace("->", "→")
 
 
@@ -96,7 +97,7 @@ def _wrapped(text: str) -> list[str]:
     return lines
 
 
-# layout -------------------------------------------------------------------------------------------------------
+# layout -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ def _numbers(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in text.split(","))
 
 
-# drawing ------------------------------------------------------------------------------------------------------
+# drawing ----------------------------------------------------------------------------------------------------
 
 
 def _page(name: str, facts: str, layout: _Layout, cards: dict[str, _Card]) -> bytes:
@@ -222,7 +223,7 @@ def _page(name: str, facts: str, layout: _Layout, cards: dict[str, _Card]) -> by
         },
     )
     move = (_BORDER + (inner - layout.width) / 2, _HEADER + _BORDER)
-    first = next(iter(layout.centres.values()), (layout.width / 2, 0.0))
+    first = next((layout.centres[node_name] for node_name in cards), (layout.width / 2, 0.0))
     middle = min(max(move[0] + first[0], _BORDER + title_width / 2), width - _BORDER - title_width / 2)
     _header(root, name, facts, middle, title_width)
     body = _add(root, "g", transform=f"translate({_text(move[0])} {_text(move[1])})")
@@ -230,8 +231,8 @@ def _page(name: str, facts: str, layout: _Layout, cards: dict[str, _Card]) -> by
         _stage(body, label, x, y, box_width, box_height)
     for tail, head, points in layout.edges:
         _edge(body, tail, head, points)
-    for node_name, centre in layout.centres.items():
-        _draw_card(body, cards[node_name], *centre)
+    for node_name, card in cards.items():  # in the data's order, as a screen reader reads them
+        _draw_card(body, card, *layout.centres[node_name])
     return bytes(ElementTree.tostring(root, encoding="utf-8")) + b"\n"
 
 

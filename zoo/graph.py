@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from zoo.errors import PluginError, ZooError
@@ -27,7 +28,7 @@ Shape = tuple[int | None, ...]
 class Node:
     """One layer or operation.
 
-    `kind` is one of `KINDS`; `detail` says in ASCII what it does, its activation last ("Conv 3x3, 64 + ReLU").
+    `kind` is one of `KINDS`; `detail` says in ASCII what it does, activation last ("Conv 3x3, 64 + ReLU").
     `shape` is that of its output without the batch, () if unknown, None for a size that varies. `parameters`
     counts all of its weights, `frozen` those of them that training does not change. `stage` names the part of
     the network that it folds into, "" for none.
@@ -109,7 +110,7 @@ class Graph:
 def chain(name: str, *nodes: Node, note: str = "") -> Graph:
     """A graph in which every node feeds the next."""
     names = [node.name for node in nodes]
-    return Graph(name, nodes, tuple(zip(names, names[1:], strict=False)), note=note)
+    return Graph(name, nodes, tuple(pairwise(names)), note=note)
 
 
 def from_model(model: Any, spec: Spec | None = None) -> Graph:
@@ -128,7 +129,7 @@ def from_model(model: Any, spec: Spec | None = None) -> Graph:
     return read(model, spec)
 
 
-# tables -------------------------------------------------------------------------------------------------------
+# tables -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def format_table(graph: Graph) -> str:
     return "\n".join([graph.name, rule, body[0], rule, *body[1:], rule, *totals, *note]) + "\n"
 
 
-# folding ------------------------------------------------------------------------------------------------------
+# folding ----------------------------------------------------------------------------------------------------
 
 _FOLLOWERS = ("activation", "normalisation", "dropout")
 _MINOR = (*_FOLLOWERS, "reshape", "preprocessing")

@@ -41,7 +41,7 @@ def frameworks(verbose: bool = False) -> Iterator[None]:
         stack.enter_context(_framework_warnings_to(held))
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             # not through `sys.stderr`: what was held back are bytes, of any encoding
             _write_all(terminal, held.read())

@@ -8,12 +8,13 @@ A recipe is a table in a TOML file of a plugin: an architecture keeps `recipes/<
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from zoo.errors import UsageError, nearest
 from zoo.registry import Plugin
@@ -119,13 +120,8 @@ def available(architecture: Plugin, dataset: Plugin) -> list[str]:
     names = {"quick"}
     for path, owner in _candidates(architecture, dataset):
         names.update(_tables(path).get(owner, {}))
-    return sorted(
-        names,
-        key=lambda name: (
-            ["quick", "best", "book"].index(name) if name in ("quick", "best", "book") else 9,
-            name,
-        ),
-    )
+    first = {"quick": 0, "best": 1, "book": 2}
+    return sorted(names, key=lambda name: (first.get(name, len(first)), name))
 
 
 def resolve(
@@ -163,7 +159,7 @@ def resolve(
     layer(overrides or {}, lambda key: f"--{key.replace('_', '-')}")
     _finish(values, origins, architecture)
     recipe = Recipe(**values)
-    check_sense(recipe)
+    check_sense(recipe, origins)
     return ResolvedRecipe(name, recipe, origins)
 
 
@@ -257,58 +253,57 @@ def parse_setting(setting: str) -> dict[str, Any]:
 def _checked(key: str, value: Any, origin: str) -> Any:
     """Return `value` as the type of `key`. Raises UsageError for an unknown key or a wrong type."""
     if key not in KEYS:
-        raise UsageError(f"{origin}: there is no recipe key {key!r}. {nearest(key, KEYS)}Keys: {', '.join(KEYS)}")
+        hint = nearest(key, KEYS) or f"Keys: {', '.join(KEYS)}"
+        raise UsageError(f"{origin}: there is no recipe key {key!r}. {hint}".rstrip())
     kind = _HINTS[key]
-    choices = get_args(kind) if getattr(kind, "__origin__", None) is Literal else ()
-    if choices:
-        if value in choices:
-            return value
-        wanted = f"one of {', '.join(choices)}"
-    elif kind is bool:
-        if isinstance(value, bool):
-            return value
-        wanted = "true or false"
-    elif kind is int:
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return value
-        wanted = "a whole number, 0 or more"
-    elif kind is float:
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
-            return float(value)
-        wanted = "a number, 0 or more"
-    elif kind == dict[str, Any]:
-        if isinstance(value, dict):
-            return dict(value)
-        wanted = "a table of options (--set options.key=value)"
-    else:
-        item = get_args(kind)[0]
-        if isinstance(value, list | tuple) and _all_numbers(value, whole=item is int):
-            return tuple(item(number) for number in value)
-        wanted = f"a list of {'whole numbers' if item is int else 'numbers'}"
-    raise UsageError(f"{origin}: {key} must be {wanted}. Received: {value!r}")
+    fits, wanted, convert = _rule(kind, value)
+    if not fits:
+        raise UsageError(f"{origin}: {key} must be {wanted}. Received: {value!r}")
+    return convert(value)
 
 
-def _all_numbers(values: Iterable[Any], whole: bool) -> bool:
+def _rule(kind: Any, value: Any) -> tuple[bool, str, Callable[[Any], Any]]:
+    """Whether `value` fits a recipe key of type `kind`, what such a key takes in words, and the conversion."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind), f"one of {', '.join(get_args(kind))}", str
+    if kind is bool:
+        return isinstance(value, bool), "true or false", bool
+    if kind is int:
+        return _is_number(value, whole=True) and value >= 0, "a whole number, 0 or more", int
+    if kind is float:
+        return _is_number(value, whole=False) and value >= 0, "a number, 0 or more", float
+    if kind == dict[str, Any]:
+        return isinstance(value, dict), "a table of options (--set options.key=value)", dict
+    item = get_args(kind)[0]
+    whole = item is int
+    fits = isinstance(value, list | tuple) and all(_is_number(number, whole) and number > 0 for number in value)
+    words = f"a list of {'whole numbers' if whole else 'numbers'}, each more than 0"
+    return fits, words, lambda numbers: tuple(item(number) for number in numbers)
+
+
+def _is_number(value: Any, whole: bool) -> bool:
     kinds = int if whole else (int, float)
-    return all(isinstance(value, kinds) and not isinstance(value, bool) and value > 0 for value in values)
+    return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def check_sense(recipe: Recipe) -> None:
-    """Raise UsageError for values that are each well-formed but make no sense."""
-    pairs = {"crop_area": recipe.crop_area, "crop_ratio": recipe.crop_ratio, "zoom": recipe.zoom}
-    for key, pair in pairs.items():
+def check_sense(recipe: Recipe, origins: Mapping[str, str]) -> None:
+    """Raise UsageError for values that are each well-formed but make no sense, with where they came from."""
+    for key in ("crop_area", "crop_ratio", "zoom"):
+        pair = getattr(recipe, key)
         if pair and (len(pair) != 2 or pair[0] > pair[1]):
-            raise UsageError(f"{key} must be [least, greatest]. Received: {list(pair)}")
-    if recipe.crop_area and recipe.crop_area[1] > 1:
-        raise UsageError(f"crop_area must lie between 0 and 1. Received: {list(recipe.crop_area)}")
-    for key in ("epochs", "batch_size", "learning_rate"):
-        if not getattr(recipe, key):
-            raise UsageError(f"{key} must be more than 0. Received: 0")
-    for key in ("label_smoothing", "ema", "momentum", "beta_2"):
-        if getattr(recipe, key) >= 1:
-            raise UsageError(f"{key} must be less than 1. Received: {getattr(recipe, key)}")
-    if recipe.warmup > 1:
-        raise UsageError(f"warmup is a share of the steps, 0 to 1. Received: {recipe.warmup}")
+            raise UsageError(f"{origins[key]}: {key} must be [least, greatest]. Received: {list(pair)}")
+    limits: dict[str, tuple[tuple[str, ...], Callable[[Any], bool]]] = {
+        "more than 0": (("epochs", "batch_size", "learning_rate"), lambda value: value > 0),
+        "less than 1": (("label_smoothing", "ema", "momentum", "beta_2"), lambda value: value < 1),
+        "at most 1, a share": (("warmup", "shift"), lambda value: value <= 1),
+        "between 0 and 1, shares of the area": (("crop_area",), lambda pair: max(pair, default=0) <= 1),
+    }
+    for words, (keys, holds) in limits.items():
+        for key in keys:
+            value = getattr(recipe, key)
+            if not holds(value):
+                shown = list(value) if isinstance(value, tuple) else value
+                raise UsageError(f"{origins[key]}: {key} must be {words}. Received: {shown}")
 
 
 def describe(resolved: ResolvedRecipe) -> str:
@@ -316,9 +311,3 @@ def describe(resolved: ResolvedRecipe) -> str:
     rows = [(key, json.dumps(entry["value"]), entry["origin"]) for key, entry in resolved.as_dict().items()]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return "\n".join(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {origin}" for key, value, origin in rows)
-
-
-def core_value(key: str) -> Any:
-    """Core's value of a key."""
-    item = next(item for item in fields(Recipe) if item.name == key)
-    return item.default if item.default is not MISSING else {}

@@ -39,7 +39,11 @@ def zoo_visualize(model: keras.Model, run: RunContext | None) -> Iterator[Figure
     if run is None:
         return
     spec = run.spec
-    matrices = [np.asarray(model.get_layer(name).kernel) for name in ("hidden1", "hidden2", "logits")]
-    product = np.linalg.multi_dot(matrices).reshape(spec.height * spec.width, spec.channels, -1)
-    title = f"What {spec.title} sees: W1 @ W2 @ W3"
-    yield figures.weight_images(product.mean(axis=1), spec.height, spec.width, title, "sees")
+    yield figures.weight_images(
+        np.linalg.multi_dot([np.asarray(model.get_layer(name).kernel) for name in ("hidden1", "hidden2", "logits")]),
+        (spec.height, spec.width, spec.channels),
+        f"What {spec.name} sees: W1 @ W2 @ W3",
+        spec.class_names,
+        "sees",
+        rehearsal=getattr(run, "rehearsal", False),
+    )

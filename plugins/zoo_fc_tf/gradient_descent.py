@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from zoo import Data, Figure, History, Part, Recipe, RunContext, Spec, ZooError, figures
+from zoo import Data, Figure, History, Part, Recipe, RunContext, ZooError, figures
 
 if TYPE_CHECKING:
     from zoo_fc_tf import OneHiddenLayer
@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 LOG_EVERY = 500
 STEPS_PER_CALL = 100  # a part of a second, so that Ctrl-C is soon answered
 IMAGES_PER_CALL = 1000
-PORTRAITS = 225  # drawn in 15 rows of 15
+ROWS = COLUMNS = 15  # of hidden units in their picture
 
 
 def train(model: OneHiddenLayer, data: Data, recipe: Recipe, run: RunContext) -> History:
@@ -45,11 +45,11 @@ def train(model: OneHiddenLayer, data: Data, recipe: Recipe, run: RunContext) ->
         logged = step % LOG_EVERY == 0 or done == steps
         if logged:
             run.log(step, loss=loss, accuracy=accuracy, validation_accuracy=_accuracy(model, held_out))
-            run.figure(_what_it_sees(model, run.spec, step, recipe.l2))
+            run.figure(_what_it_sees(model, step, run))
         if logged or run.stopping:
             run.checkpoint(done, _state(model, done))
     if done == steps:
-        run.figure(_hidden_units(model, run.spec))
+        run.figure(_hidden_units(model, run))
     return run.history
 
 
@@ -121,21 +121,29 @@ def _restore(model: OneHiddenLayer, state: Mapping[str, Array] | None) -> int:
 # the chapter's pictures -----------------------------------------------------------------------------------------
 
 
-def _what_it_sees(model: OneHiddenLayer, spec: Spec, step: int, l2: float) -> Figure:
+def _what_it_sees(model: OneHiddenLayer, step: int, run: RunContext) -> Figure:
     """The product of both weight matrices, an image per class."""
-    product = model.weights1.numpy() @ model.weights2.numpy()
-    title = f"What {spec.title} sees after step {step:,} (lambda = {l2:g})"
-    return figures.weight_images(_grey(product, spec), spec.height, spec.width, title, f"sees-{step:05}")
+    spec = run.spec
+    return figures.weight_images(
+        model.weights1.numpy() @ model.weights2.numpy(),
+        (spec.height, spec.width, spec.channels),
+        f"What {spec.name} sees after step {step:,}, lambda = {run.recipe.l2:g}",
+        spec.class_names,
+        f"sees-{step:05}",
+        rehearsal=getattr(run, "rehearsal", False),
+    )
 
 
-def _hidden_units(model: OneHiddenLayer, spec: Spec) -> Figure:
-    """The weights of some hidden units, an image each."""
-    weights = model.weights1.numpy()
-    chosen = np.random.default_rng(spec.seed).choice(weights.shape[1], PORTRAITS, replace=False)
-    title = f"Weights of {PORTRAITS} hidden units of {spec.title}"
-    return figures.weight_images(_grey(weights[:, chosen], spec), spec.height, spec.width, title, "hidden-units")
-
-
-def _grey(weights: Array, spec: Spec) -> Array:
-    """Weights of pixels and colours [height * width * channels, n], averaged over the colours."""
-    return weights.reshape(spec.height * spec.width, spec.channels, -1).mean(axis=1)
+def _hidden_units(model: OneHiddenLayer, run: RunContext) -> Figure:
+    """The weights of 225 hidden units, chosen at random, an image each."""
+    spec, weights = run.spec, model.weights1.numpy()
+    chosen = np.random.default_rng(spec.seed).choice(weights.shape[1], ROWS * COLUMNS, replace=False)
+    images = weights[:, chosen].T.reshape(len(chosen), spec.height, spec.width, spec.channels)
+    return figures.filter_grid(
+        images[..., 0] if spec.channels == 1 else images,
+        ROWS,
+        COLUMNS,
+        f"Weights of {len(chosen)} of the {weights.shape[1]:,} hidden units of {spec.name}",
+        "hidden-units",
+        rehearsal=getattr(run, "rehearsal", False),
+    )

@@ -53,4 +53,4 @@ def _commands_of(plugin: Plugin) -> dict[str, click.Command]:
             f"plugin {plugin.name!r} of {plugin.origin} failed in zoo_commands: {type(error).__name__}: {error}\n"
             f"{plugin.remedy}"
         ) from error
-    return group.commands
+    return dict(group.commands)

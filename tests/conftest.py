@@ -1,0 +1,69 @@
+"""Shared by all tests: an environment of their own, and distributions made up on disk."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from zoo.registry import Registry
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the person who runs the tests has set must not change their outcome."""
+    for name in ("ZOO_DISABLE", "ZOO_RUNS", "NO_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+class Site:
+    """A folder of installed distributions and packages, as pip leaves them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.packages: set[str] = set()
+
+    def install(
+        self,
+        distribution: str,
+        entry_points: Mapping[str, str],
+        version: str = "1.0",
+        group: str = "zoo.architectures",
+    ) -> None:
+        """Write the metadata of a distribution whose entry points are of one group."""
+        info = self.folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        lines = [f"{name} = {value}" for name, value in entry_points.items()]
+        (info / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]))
+
+    def package(self, name: str, **files: str) -> Path:
+        """Write a package: `init` is its code, `card` its zoo.toml, other keywords are recipes by file name."""
+        folder = self.folder / name
+        (folder / "recipes").mkdir(parents=True)
+        (folder / "__init__.py").write_text(files.pop("init", ""))
+        if "card" in files:
+            (folder / "zoo.toml").write_text(files.pop("card"))
+        for recipe, text in files.items():
+            (folder / "recipes" / f"{recipe}.toml").write_text(text)
+        self.packages.add(name)
+        return folder
+
+    def registry(self) -> Registry:
+        """What is installed here, and nothing else."""
+        importlib.invalidate_caches()
+        return Registry.discover([str(self.folder)])
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """An empty site folder at the front of `sys.path`; what is imported from it is forgotten afterwards."""
+    made = Site(tmp_path / "site")
+    made.folder.mkdir()
+    monkeypatch.syspath_prepend(str(made.folder))
+    yield made
+    for module in [name for name in sys.modules if name.partition(".")[0] in made.packages]:
+        del sys.modules[module]

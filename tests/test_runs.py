@@ -1,0 +1,115 @@
+"""Run directories: made, found and read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from zoo.errors import UsageError, ZooError
+from zoo.runs import FORMAT, Run, find_runs, new_directory, resolve
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ZOO_RUNS", raising=False)
+    return tmp_path
+
+
+def make(architecture="cnn", dataset="mnist", started="2026-01-01T00:00:00", **entries) -> Run:
+    run = Run(new_directory(architecture, dataset, None))
+    run.write(
+        {
+            "format": FORMAT,
+            "status": "finished",
+            "rehearsal": False,
+            "started": started,
+            "spec": {"name": architecture, "height": 28, "width": 28, "channels": 1, "class_names": ["a"], "options": {}},
+            "dataset": {"name": dataset},
+            "recipe": {"name": "quick", "values": {}},
+            **entries,
+        }
+    )
+    return run
+
+
+def test_a_new_directory_names_architecture_and_data_set():
+    directory = new_directory("cnn", "mnist", None)
+    assert directory.parts[:2] == ("runs", "cnn-mnist")
+    assert directory.is_dir()
+
+
+def test_runs_may_be_kept_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZOO_RUNS", str(tmp_path / "elsewhere"))
+    assert new_directory("cnn", "mnist", None).is_relative_to(tmp_path / "elsewhere")
+
+
+def test_an_output_directory_must_be_new_or_empty(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert new_directory("cnn", "mnist", tmp_path / "empty") == tmp_path / "empty"
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="new or an empty directory. Received: .*full"):
+        new_directory("cnn", "mnist", tmp_path / "full")
+    with pytest.raises(UsageError, match="which is a file"):
+        new_directory("cnn", "mnist", tmp_path / "full" / "thesis.txt")
+
+
+def test_an_output_directory_that_holds_a_run_is_refused_with_how_to_go_on(tmp_path):
+    run = make()
+    with pytest.raises(UsageError, match=f"zoo train --resume {run.directory}"):
+        new_directory("cnn", "mnist", run.directory)
+
+
+def test_a_run_is_found_by_path_beginning_of_id_last_and_pair():
+    older, newer = make(started="2026-01-01T00:00:00"), make("vgg16", started="2026-01-02T00:00:00")
+    assert resolve(str(older.directory)).directory == older.directory
+    assert resolve(older.id.rpartition("-")[2]).directory == older.directory
+    assert resolve("last").directory == newer.directory
+    assert resolve("cnn mnist").directory == older.directory
+    assert [run.id for run in find_runs()] == [newer.id, older.id]
+
+
+def test_an_unknown_run_lists_those_there_are():
+    run = make()
+    with pytest.raises(UsageError, match=f"There is no run 'nothing'.*\n  {run.id}  cnn on mnist, quick, finished"):
+        resolve("nothing")
+
+
+def test_the_beginning_of_several_ids_asks_for_more():
+    first, second = make(), make()
+    with pytest.raises(UsageError, match="beginning of 2 runs"):
+        resolve(first.id[:4])
+    assert second.id[:4] == first.id[:4]
+
+
+def test_without_any_run_the_answer_says_how_to_make_one():
+    with pytest.raises(UsageError, match="Train one: zoo train cnn mnist"):
+        resolve("last")
+
+
+def test_a_run_of_a_newer_version_is_refused():
+    run = make(format=FORMAT + 1)
+    with pytest.raises(ZooError, match="written by a newer zoo"):
+        run.receipt  # noqa: B018
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "\x00"])
+def test_a_torn_receipt_is_an_error_that_names_the_file(content):
+    run = make()
+    (run.directory / "run.json").write_text(content)
+    with pytest.raises(ZooError, match=r"run\.json"):
+        run.receipt  # noqa: B018
+    assert len(find_runs()) == 1
+
+
+def test_a_change_of_the_receipt_keeps_the_rest():
+    run = make()
+    run.update(status="interrupted")
+    assert run.status == "interrupted"
+    assert json.loads((run.directory / "run.json").read_text())["dataset"]["name"] == "mnist"
+
+
+def test_a_rehearsal_is_stamped_in_its_title():
+    assert make(rehearsal=True).title == "cnn on mnist, quick (REHEARSAL)"
