@@ -288,7 +288,7 @@ def test_fc_keras_draws_what_it_sees_once_there_is_a_run() -> None:
 # fc-tf: the chapter's loop -------------------------------------------------------------------------------------------
 
 BOOK = Recipe(
-    image_size=28,
+    image_size=8,
     batch_size=32,
     steps=602,
     optimizer="gradient-descent",
@@ -296,7 +296,7 @@ BOOK = Recipe(
     schedule="constant",
     l2=0.05,
 )
-FC_TF = spec("fc-tf", options={"init": "truncated_normal_1", "rescale": False})
+FC_TF = spec("fc-tf", 8, options={"init": "truncated_normal_1", "rescale": False})
 
 
 class Interrupting:
@@ -334,7 +334,7 @@ class Interrupting:
 @pytest.fixture(scope="module")
 def digits() -> Data:
     generator = np.random.default_rng(0)
-    images = generator.integers(0, 256, (600, 28, 28, 1), np.uint8)
+    images = generator.integers(0, 256, (600, 8, 8, 1), np.uint8)
     labels = generator.integers(0, 10, 600)
 
     def part(rows: slice) -> Part:
@@ -384,7 +384,7 @@ def test_the_loop_is_the_chapters_gradient_descent(digits: Data) -> None:
     losses = []
     for step in range(20):
         offset = (step * 32) % (500 - 32)
-        x = digits.train.take(slice(offset, offset + 32)).reshape(32, 784).astype(np.float64)
+        x = digits.train.take(slice(offset, offset + 32)).reshape(32, 64).astype(np.float64)
         y = np.eye(10)[digits.train.labels[offset : offset + 32]]
         hidden = np.maximum(x @ weights1 + biases1, 0)
         logits = hidden @ weights2 + biases2

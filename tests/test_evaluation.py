@@ -221,7 +221,7 @@ def test_logits_and_wrong_shapes_are_refused(tf):
         evaluate(predictor(lambda model, x: 9 * asymmetric(tf, x) - 2, None, False), images)
     with pytest.raises(PluginError, match=r"\[n, classes\]. Received: shape \(3, 6, 6, 3\)"):
         evaluate(predictor(lambda model, x: x, None, False), images)
-    with pytest.raises(PluginError, match="3 images. Received: 2 rows"):
+    with pytest.raises(PluginError, match="3 images"):
         evaluate(predictor(lambda model, x: asymmetric(tf, x)[1:], None, False), images)
 
 

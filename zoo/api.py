@@ -1,7 +1,7 @@
 """The verbs of the command line as a typed Python API: `zoo.train("cnn", "mnist")`.
 
 Functions show progress on standard error unless `quiet` is set, and raise `zoo.ZooError` where the command
-line would end with a message.
+line would end with a message. What trains is imported when it is needed: a cold prediction needs little.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import pipeline
-from zoo.errors import UsageError
-from zoo.pipeline import Prepared, Request
+from zoo.errors import UsageError, ZooError
 from zoo.progress import Reporter
 from zoo.recipes import ResolvedRecipe
 from zoo.registry import Registry
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from zoo.forecast import Forecast
+    from zoo.pipeline import Request
     from zoo.prediction import Prediction
 
 
@@ -52,6 +51,9 @@ def train(
     `settings` are "key=value" strings, `overrides` recipe keys with their values (they win); `config` is a
     TOML file of recipe keys. `rehearse` runs a few steps on generated images.
     """
+    from zoo import pipeline
+    from zoo.pipeline import Request
+
     request = Request(
         architecture=architecture,
         dataset=dataset,
@@ -71,6 +73,8 @@ def train(
 
 def resume(run: Run | str | Path, *, inexact: bool = False, quiet: bool = False, verbose: bool = False) -> Run:
     """Go on with an interrupted or killed run to its end."""
+    from zoo import pipeline
+
     return pipeline.resume(_run(run), Reporter(quiet=quiet), inexact, verbose)
 
 
@@ -87,8 +91,10 @@ class Planned:
 
 def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Planned:
     """Resolve a request, read its images and time a few steps; no run is made (`zoo train --dry-run`)."""
+    from zoo import pipeline
     from zoo.feeder import Plan
     from zoo.hardware import resolve_precision
+    from zoo.pipeline import Prepared
 
     reporter = Reporter(quiet=quiet)
     prepared = Prepared(request)
@@ -118,6 +124,8 @@ def build(
     verbose: bool = False,
 ) -> tuple[Model, Spec]:
     """Build an untrained network in float32: for a data set as its recipe would, else as its card says."""
+    from zoo import pipeline
+
     found = Registry.discover()
     plugin = found.get("architecture", architecture)
     card = plugin.facts
@@ -138,6 +146,7 @@ def build(
 
 
 def _resolve(plugin: Any, target: Any, settings: Sequence[str], size: int | None) -> ResolvedRecipe:
+    from zoo import pipeline
     from zoo.recipes import resolve
 
     overrides = {} if size is None else {"image_size": size}
@@ -153,6 +162,7 @@ def prepare(
     quiet: bool = False,
 ) -> Data:
     """Decode a data set into the cache at an image size in pixels; training then starts at once."""
+    from zoo import pipeline
     from zoo.data import find_source
     from zoo.data import prepare as prepare_data
     from zoo.recipes import Recipe
@@ -172,13 +182,33 @@ def prepare(
 
 
 def predict(
-    run: Run | str | Path, files: Sequence[Path | str], *, top: int = 5, engine: str = "auto"
+    run: Run | str | Path,
+    files: Sequence[Path | str],
+    *,
+    top: int = 5,
+    engine: str = "auto",
+    quiet: bool = False,
+    verbose: bool = False,
 ) -> list[Prediction]:
-    """Classify image files with a finished run; `top` classes each. Does not load TensorFlow (LiteRT)."""
-    from zoo.prediction import predict_files
+    """Classify image files, and those in folders, with a finished run; `top` classes each.
+
+    `engine` "litert" does not load TensorFlow; "tensorflow" runs the network itself; "auto" is LiteRT, for which a
+    run that was not exported is exported first, or TensorFlow where that fails.
+    """
+    from zoo.prediction import has_litert, predict_files, read_spec
 
     found = _run(run)
-    return predict_files(found.model_directory, [Path(file) for file in files], top, engine)
+    read_spec(found.model_directory)
+    paths = [Path(file) for file in files]
+    if engine != "tensorflow" and not has_litert(found.model_directory):
+        Reporter(quiet=quiet).note("This run has no LiteRT file yet; exporting it once ...")
+        exported = export(found, verbose)["tflite"]
+        if exported["status"] != "ok":
+            if engine == "litert":
+                raise ZooError(f"The run {found.id} can't be exported to LiteRT: {exported['reason']}")
+            engine = "tensorflow"
+    predictor = full_model_predictor(found, verbose) if engine == "tensorflow" else None
+    return predict_files(found.model_directory, paths, top, predictor)
 
 
 def full_model_predictor(run: Run | str | Path, verbose: bool = False) -> Callable[[np.ndarray[Any, Any]], Any]:
@@ -203,6 +233,7 @@ def evaluate(
     """
     from zoo.errors import DataError
     from zoo.finish import measure, reported_part
+    from zoo.pipeline import Prepared, Request
 
     found = _run(run)
     receipt = found.receipt
@@ -279,6 +310,8 @@ def comparison_row(run: Run) -> dict[str, Any]:
 
 def restore(run: Run, verbose: bool) -> tuple[Session, Model]:
     """A session for a finished run, and its network with its weights."""
+    from zoo import pipeline
+
     found = Registry.discover()
     receipt = run.receipt
     session = Session(found.get("architecture", receipt["spec"]["name"]))

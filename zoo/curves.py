@@ -116,9 +116,7 @@ def _draw_accuracies(axes: Any, panel: _Panel, axis: _Axis) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(symbol=" %"))
     for series, points in shares.items():
         if series.key == "validation_accuracy":
-            _mark(
-                axes, points, axis, series.colour, max(points, key=lambda point: point[1]), "{:.2f} %".format
-            )
+            _mark(axes, points, axis, series.colour, max(points, key=lambda point: point[1]), "{:.2f} %".format)
 
 
 def _draw_lines(axes: Any, panel: _Panel) -> None:
@@ -153,9 +151,7 @@ def _mark(
 
 def _draw_reference(axes: Any, accuracy: float, label: str) -> None:
     percent = 100 * accuracy
-    axes.axhline(
-        percent, color=style.FAINT_INK, linestyle="--", linewidth=1.3, label=f"{label}: {percent:.2f} %"
-    )
+    axes.axhline(percent, color=style.FAINT_INK, linestyle="--", linewidth=1.3, label=f"{label}: {percent:.2f} %")
 
 
 def _finish_panel(axes: Any, panel: _Panel, axis: _Axis) -> None:
@@ -187,9 +183,7 @@ def _scale_x(axes: Any, xs: Sequence[float], axis: _Axis) -> None:
 def _curves_caption(title: str, axis: _Axis, accuracies: _Panel, rehearsal: bool) -> str:
     if rehearsal:
         return f"{title}: a rehearsal on generated images. The curves only show that training runs."
-    read = (
-        "Training and validation should fall together; a validation loss that turns upwards is overfitting."
-    )
+    read = "Training and validation should fall together; a validation loss that turns upwards is overfitting."
     for series, points in accuracies.items():
         if series.key == "validation_accuracy":
             best = max(points, key=lambda point: point[1])

@@ -297,10 +297,7 @@ def _draw_card(body: Any, card: _Card, x: float, y: float) -> None:
 
 
 def _add(parent: Any, tag: str, /, **attributes: object) -> Any:
-    texts = {
-        key: _text(value) if isinstance(value, int | float) else str(value)
-        for key, value in attributes.items()
-    }
+    texts = {key: _text(value) if isinstance(value, int | float) else str(value) for key, value in attributes.items()}
     return ElementTree.SubElement(parent, tag, texts)
 
 

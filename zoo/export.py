@@ -1,9 +1,121 @@
-# STUB by the lead, to be overwritten by its owner
+"""What a run's `model/` folder holds: the weights, and what is derived from them and checked against them."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
-def assign(variables, arrays):
-    for v,a in zip(variables, arrays, strict=True): v.assign(a)
-def save_weights(path, variables):
-    path.parent.mkdir(exist_ok=True,parents=True); np.savez(path, **{f"{i:03}{v.name}":np.asarray(v) for i,v in enumerate(variables)})
-def load_weights(path):
-    with np.load(path) as f: return {k:f[k] for k in f.files}
-def export_model(*a): return {}
+
+from zoo import quiet
+from zoo.errors import ZooError
+from zoo.files import atomic_write
+from zoo.types import Model, Spec
+
+Array = np.ndarray[Any, Any]
+# of probabilities and of logits: more than rounding can explain means that the file is not the network
+TOLERANCE = 1e-3
+
+
+def save_weights(path: Path, variables: Sequence[Any]) -> None:
+    """Write named arrays, in the order of the variables; a name that comes again gets "#2"."""
+    arrays: dict[str, Array] = {}
+    for variable in variables:
+        name = str(getattr(variable, "path", variable.name)).removesuffix(":0")
+        unique, number = name, 2
+        while unique in arrays:
+            unique, number = f"{name}#{number}", number + 1
+        arrays[unique] = np.asarray(variable)
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    atomic_write(path, buffer.getvalue())
+
+
+def load_weights(path: Path) -> dict[str, Array]:
+    """Read back what `save_weights` wrote. Nothing is unpickled. Raises ZooError if the file is not whole."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, KeyError) as error:
+        raise ZooError(f"The weights {path} can't be read: {error}") from error
+
+
+def assign(variables: Sequence[Any], arrays: Sequence[Array]) -> None:
+    """Put arrays into variables, by position. Raises ZooError, naming the variable, if they do not fit."""
+    if len(variables) != len(arrays):
+        raise ZooError(f"The network has {len(variables)} variables. Received: {len(arrays)} arrays")
+    for variable, array in zip(variables, arrays, strict=True):
+        if tuple(variable.shape) != np.shape(array):
+            name = getattr(variable, "path", variable.name)
+            raise ZooError(f"{name} has shape {tuple(variable.shape)}. Received: {np.shape(array)}")
+        variable.assign(array)
+
+
+def export_model(
+    folder: Path, model: Model, predictor: Callable[[Any], Any], spec: Spec, samples: Array
+) -> dict[str, dict[str, Any]]:
+    """Write `model.keras`, `model.tflite` and `labels.txt`; return the status of each derived file.
+
+    `predictor` maps float32 images [n, height, width, channels] to probabilities, `samples` are such images: on them
+    each file is measured against the network ("max_difference"). A file that fails is not kept, and its "reason"
+    is recorded; that fails no run.
+    """
+    atomic_write(folder / "labels.txt", "\n".join(spec.class_names) + "\n")
+    with quiet.frameworks():
+        return {
+            "keras": _recorded(folder / "model.keras", lambda path: _to_keras(path, model, samples)),
+            "tflite": _recorded(folder / "model.tflite", lambda path: _to_litert(path, predictor, spec, samples)),
+        }
+
+
+def _recorded(path: Path, write: Callable[[Path], float]) -> dict[str, Any]:
+    began = time.monotonic()
+    try:
+        difference = write(path)
+        if not difference <= TOLERANCE:
+            raise ZooError(f"its outputs differ from the network's by {difference:.2g}")
+    except Exception as error:  # noqa: BLE001 (converters raise anything; it is recorded and shown)
+        path.unlink(missing_ok=True)
+        return {"status": "failed", "reason": f"{type(error).__name__}: {error}".splitlines()[0]}
+    return {
+        "status": "ok",
+        "max_difference": difference,
+        "bytes": path.stat().st_size,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def _to_keras(path: Path, model: Any, samples: Array) -> float:
+    """Save for plain `keras.models.load_model`; return the largest difference of the logits."""
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise ZooError("the network is not a Keras model")
+    temporary = path.with_name(".writing.keras")
+    try:
+        model.save(temporary)
+        with temporary.open("rb") as file:
+            atomic_write(path, file.read())
+    finally:
+        temporary.unlink(missing_ok=True)
+    loaded = keras.models.load_model(path, compile=False, safe_mode=True)
+    return _largest(np.asarray(loaded(samples, training=False)), np.asarray(model(samples, training=False)))
+
+
+def _to_litert(path: Path, predictor: Callable[[Any], Any], spec: Spec, samples: Array) -> float:
+    """Convert the prediction, any number of images at once; return the largest difference of probabilities."""
+    import tensorflow as tf
+
+    from zoo.prediction import litert
+
+    shape = [None, spec.height, spec.width, spec.channels]
+    traced = tf.function(predictor).get_concrete_function(tf.TensorSpec(shape, tf.float32, name="images"))
+    atomic_write(path, tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert())
+    return _largest(litert(path)(samples), np.asarray(predictor(tf.constant(samples))))
+
+
+def _largest(one: Array, other: Array) -> float:
+    return float(np.max(np.abs(one.astype(np.float64) - other)))

@@ -41,9 +41,11 @@ def diagram_figures(graph: Graph) -> list[Figure]:
         f"Each card says what the layer does, the shape it gives and how many weights it has; "
         f"colours stand for kinds of layers.{said}"
     )
+    shrinks = any(node.kind == "convolution" for node in graph.nodes)
     folded = (
-        f"{graph.name} at a glance: blocks of layers folded into stages. See how the image shrinks while the "
-        f"channels grow, and where the {graph.parameters:,} parameters sit.{said}"
+        f"{graph.name} at a glance: blocks of layers folded into stages. See "
+        f"{'how the image shrinks while the channels grow, and ' * shrinks}"
+        f"where the {graph.parameters:,} parameters sit.{said}"
     )
     return [
         Figure("diagram", svg(graph), "svg", whole),

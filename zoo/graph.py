@@ -167,8 +167,7 @@ def format_table(graph: Graph) -> str:
     chained = all(row.inputs in ((), (name,)) for row, name in zip(rows, above, strict=False))
     lines = [("Layer", "Operation", "Output shape", "Parameters", "Input from")]
     lines += [
-        (row.name, row.detail, format_shape(row.shape), f"{row.parameters:,}", ", ".join(row.inputs))
-        for row in rows
+        (row.name, row.detail, format_shape(row.shape), f"{row.parameters:,}", ", ".join(row.inputs)) for row in rows
     ]
     columns = 4 if chained else 5
     widths = [max(len(line[column]) for line in lines) for column in range(columns)]

@@ -260,8 +260,9 @@ def _variable_nodes(model: Any) -> list[Node]:
         groups.setdefault(key, []).append((label, variable))
     nodes = []
     for key, members in sorted(groups.items()):
+        members.sort(key=lambda member: -len(member[1].shape))  # the weights before their biases
         variables = [variable for _, variable in members]
-        widest = max(variables, key=lambda variable: len(variable.shape))
+        widest = variables[0]
         rank = len(widest.shape)
         kind = {2: "dense", 4: "convolution"}.get(rank, "other")
         last = int(widest.shape[-1]) if rank else 1

@@ -90,9 +90,7 @@ def styled() -> Iterator[None]:
     """Within it, figures are drawn in the zoo's style; the process's own settings are put back."""
     from matplotlib import rc_context, rcParamsDefault
 
-    base: dict[Any, Any] = {
-        key: value for key, value in rcParamsDefault.items() if key.partition(".")[0] in _FAMILIES
-    }
+    base: dict[Any, Any] = {key: value for key, value in rcParamsDefault.items() if key.partition(".")[0] in _FAMILIES}
     base.update(_SETTINGS)
     with rc_context(base):
         yield

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli.runs import taken
 from zoo.cli.text import number, percent, print_json, table, terminal_width
 from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.runs import Run
 
 
 @click.command(
@@ -44,6 +47,28 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
         for row in rows
     ]
     right = ("seed", "images", "parameters", "time")
-    click.echo(table(header, cells, right=right, gives_way="what", width=terminal_width()))
+    click.echo(table(header, cells, right=right, gives_way="what", drops=("images", "seed", "time"), width=terminal_width()))
     for test in tests:
-        click.echo(f"\n{_sentence(test)}")
+        click.echo(f"\n{test['first']} (first) against {test['second']} (second): {test['sentence']}")
+
+
+def paired_test(first: Run, second: Run) -> dict[str, Any] | None:
+    """McNemar's test of two runs; None unless both were tested on the same images."""
+    from zoo.evaluation import compare_predictions, read_predictions
+
+    paths = [run.directory / "predictions.csv" for run in (first, second)]
+    sources = [(run.receipt["dataset"]["name"], run.receipt["dataset"]["fingerprint"]) for run in (first, second)]
+    if sources[0] != sources[1] or not all(path.exists() for path in paths):
+        return None
+    one, other = map(read_predictions, paths)
+    if set(one.keys) != set(other.keys):
+        return None
+    return {"first": first.id, "second": second.id, **compare_predictions(one, other)}
+
+
+def _accuracy(row: dict[str, Any]) -> str:
+    return "-" if row["accuracy"] is None else percent(row["accuracy"], row["interval"])
+
+
+def _images(row: dict[str, Any]) -> str:
+    return "-" if row["count"] is None else f"{row['count']:,} {row['part']}"

@@ -49,7 +49,7 @@ def list_command(as_json: bool) -> None:
         for plugin, state in zip(plugins, states, strict=True)
     ]
     header = ("data set", "found", "images", "summary", "from")
-    click.echo(table(header, rows, right=("images",), gives_way="summary", width=terminal_width()))
+    click.echo(table(header, rows, right=("images",), gives_way="summary", drops=("from",), width=terminal_width()))
 
 
 @command.command(

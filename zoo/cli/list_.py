@@ -64,7 +64,8 @@ def _listing(rows: Sequence[Plugin]) -> str:
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     right = ("parameters", "images", "classes")
-    return table(header, rows, right=right, gives_way="summary", width=terminal_width())
+    drops = ("from", "channels")
+    return table(header, rows, right=right, gives_way="summary", drops=drops, width=terminal_width())
 
 
 def _architecture(plugin: Plugin) -> tuple[str, ...]:

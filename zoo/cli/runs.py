@@ -35,7 +35,16 @@ def command(as_json: bool) -> None:
     cells = [
         (row["id"], row["title"], row["status"], accuracy(row), number(row["parameters"]), taken(row)) for row in rows
     ]
-    click.echo(table(header, cells, right=("accuracy", "parameters", "time"), gives_way="what", width=terminal_width()))
+    click.echo(
+        table(
+            header,
+            cells,
+            right=("accuracy", "parameters", "time"),
+            gives_way="what",
+            drops=("parameters", "time"),
+            width=terminal_width(),
+        )
+    )
 
 
 def _row(run: Any) -> dict[str, Any]:

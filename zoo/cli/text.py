@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import click
@@ -22,32 +22,35 @@ def table(
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
     right: Collection[str] = (),
-    gives_way: str | None = None,
+    gives_way: str = "",
+    drops: Sequence[str] = (),
     width: int | None = None,
 ) -> str:
     """Align `rows` under `header`; the columns in `right` to the right.
 
-    Within `width` characters the column `gives_way` is cut; where that is not enough, each row becomes a
-    small block of its own.
+    Within `width` characters the column `gives_way` is cut, then the columns `drops` are left out one by
+    one; where that is not enough, each row becomes a small block of its own.
     """
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    room = 10**9 if width is None else width
-    excess = sum(widths) + 2 * (len(widths) - 1) - room
-    if excess > 0 and gives_way is not None:
-        column = header.index(gives_way)
-        widths[column] -= min(excess, max(0, widths[column] - SHORTEST))
-        excess = sum(widths) + 2 * (len(widths) - 1) - room
-    if excess > 0:
-        return "\n".join(_block(header, row) for row in rows)
-    lines = []
-    for row in [header, *rows]:
-        cells = [_cut(text, size) for text, size in zip(row, widths, strict=True)]
-        aligned = [
-            cell.rjust(size) if title in right else cell.ljust(size)
-            for title, cell, size in zip(header, cells, widths, strict=True)
-        ]
-        lines.append("  ".join(aligned).rstrip())
-    return "\n".join(lines)
+    columns = {title: [row[index] for row in rows] for index, title in enumerate(header)}
+    for dropped in (None, *drops):
+        columns.pop(dropped or "", None)
+        sizes = {title: max(map(len, [title, *cells])) for title, cells in columns.items()}
+        excess = 0 if width is None else sum(sizes.values()) + 2 * (len(sizes) - 1) - width
+        if gives_way in sizes:
+            spare = max(0, sizes[gives_way] - SHORTEST)
+            sizes[gives_way] -= min(max(excess, 0), spare)
+            excess -= spare
+        if excess <= 0:
+            return _aligned(columns, sizes, right)
+    return "\n".join(_block(header, row) for row in rows)
+
+
+def _aligned(columns: Mapping[str, Sequence[str]], sizes: Mapping[str, int], right: Collection[str]) -> str:
+    padded = []
+    for title, cells in columns.items():
+        justify = str.rjust if title in right else str.ljust
+        padded.append([justify(_cut(cell, sizes[title]), sizes[title]) for cell in [title, *cells]])
+    return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
 
 
 def _cut(text: str, size: int) -> str:

@@ -1,0 +1,62 @@
+"""`zoo predict`: classify image files with a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo.cli import verbose
+
+if TYPE_CHECKING:
+    from zoo.prediction import Prediction
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  zoo predict last photo.jpg
+  zoo predict "cnn mnist" digits/ --top 3
+  zoo predict runs/first photo.jpg more/ --json
+
+\b
+An image that can't be read is reported, the others are answered; the exit code then is 4.
+"""
+)
+@click.argument("run", metavar="RUN")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILES...")
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes to show for each image.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "litert", "tensorflow"]),
+    default="auto",
+    show_default=True,
+    help="What computes; auto is LiteRT where the run was exported.",
+)
+def command(run: str, files: tuple[Path, ...], top: int, as_json: bool, engine: str) -> int:
+    """Classify FILES, images or folders of them, with RUN's network.
+
+    RUN is a path, the beginning of an id, "last", or "ARCH DATASET".
+    """
+    from zoo import api
+
+    predictions = api.predict(run, files, top=top, engine=engine, verbose=verbose())
+    if as_json:
+        import json
+
+        click.echo(json.dumps([prediction.as_dict() for prediction in predictions], indent=1))
+    else:
+        _print(predictions)
+    return 4 if any(prediction.error for prediction in predictions) else 0
+
+
+def _print(predictions: list[Prediction]) -> None:
+    width = max(len(str(prediction.file)) for prediction in predictions)
+    for prediction in predictions:
+        if prediction.error:
+            click.echo(f"{prediction.file}: {prediction.error}", err=True)
+            continue
+        shown = "  ".join(f"{name} {100 * probability:.1f} %" for name, probability in prediction.classes)
+        click.echo(f"{prediction.file!s:<{width}}  {shown}")
