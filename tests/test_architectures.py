@@ -350,6 +350,14 @@ def train_fc_tf(run: Interrupting, data: Data) -> Any:
     return model
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take longer than these few steps."""
+    picture = Figure("picture", b"", "png", "")
+    for name in ("weight_images", "filter_grid"):
+        monkeypatch.setattr(f"zoo.figures.{name}", lambda *arguments, **others: picture)
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(digits: Data) -> tuple[Any, Interrupting]:
     run = Interrupting()
@@ -375,6 +383,7 @@ def test_the_loop_draws_the_products_of_the_weights_and_the_hidden_units(
     ]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_loop_is_the_chapters_gradient_descent(digits: Data) -> None:
     """Against the formulas in NumPy, float64: cross-entropy of a softmax, and both matrices' decay."""
     run = Interrupting(replace(BOOK, steps=20))
@@ -402,6 +411,7 @@ def test_the_loop_is_the_chapters_gradient_descent(digits: Data) -> None:
     np.testing.assert_allclose(model.biases1, biases1, atol=0.01)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("calls", [1, 3, 7])
 def test_an_interrupted_loop_ends_bit_for_bit_as_an_uninterrupted_one(
     digits: Data, uninterrupted: tuple[Any, Interrupting], calls: int
@@ -417,6 +427,7 @@ def test_an_interrupted_loop_ends_bit_for_bit_as_an_uninterrupted_one(
     assert all(np.array_equal(a, b) for a, b in zip(model.variables, resumed.variables, strict=True))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_bits_do_not_depend_on_the_steps_of_a_call(
     digits: Data, uninterrupted: tuple[Any, Interrupting], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -436,12 +447,14 @@ def test_colour_images_are_drawn_in_colour(digits: Data) -> None:
     assert len(run.figures) == 3
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_fewer_images_than_a_minibatch_are_one_minibatch(digits: Data) -> None:
     run = Interrupting(replace(BOOK, batch_size=1000, steps=3))
     train_fc_tf(run, digits)
     assert [row["step"] for row in run.history] == [0, 2]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_loss_that_is_no_number_stops_the_loop(digits: Data) -> None:
     run = Interrupting(replace(BOOK, learning_rate=1e3))
     with pytest.raises(ZooError, match="diverged"):

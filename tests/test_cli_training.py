@@ -33,7 +33,11 @@ def zoo(*arguments, cwd, **environment) -> subprocess.CompletedProcess:
 
 def start(*arguments, cwd) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "zoo", *map(str, arguments)], cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "zoo", *map(str, arguments)],
+        cwd=cwd,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 

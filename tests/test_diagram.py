@@ -96,9 +96,7 @@ def test_data_flow_downwards_in_cards_that_do_not_overlap_and_lie_on_the_page(gr
 
 
 def test_text_fits_its_card_even_in_a_wide_font() -> None:
-    long = Node(
-        "a_long_name_of_a_layer_in_a_module", "convolution", "Conv 3x3, 512, stride 2 + ReLU", (7, 7, 512), 1
-    )
+    long = Node("a_long_name_of_a_layer_in_a_module", "convolution", "Conv 3x3, 512, stride 2 + ReLU", (7, 7, 512), 1)
     group = nodes_of(ElementTree.fromstring(diagram.svg(chain("wide", long))))[long.name]
     left, _, right, _ = box(group)
     name, shape, count, detail = texts(group)

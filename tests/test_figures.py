@@ -68,9 +68,7 @@ def test_the_reference_is_a_labelled_line() -> None:
 
 
 def test_a_history_of_steps_is_drawn_against_steps() -> None:
-    rows = History(
-        {"step": step, "loss": 70188 / (1 + step), "accuracy": 0.9} for step in range(0, 6001, 500)
-    )
+    rows = History({"step": step, "loss": 70188 / (1 + step), "accuracy": 0.9} for step in range(0, 6001, 500))
     shown = words(curves(rows, "fc-tf"))
     assert {"step", "6,000"} <= shown
     assert "epoch" not in shown
@@ -156,10 +154,7 @@ def test_features_without_negative_values_go_from_dark_to_bright() -> None:
 
 def test_missing_and_surplus_images_are_allowed() -> None:
     assert pixels(filter_grid(np.ones((3, 5, 5)), 2, 2, "x")).size
-    assert (
-        filter_grid(np.ones((9, 5, 5)), 2, 2, "x").content
-        == filter_grid(np.ones((4, 5, 5)), 2, 2, "x").content
-    )
+    assert filter_grid(np.ones((9, 5, 5)), 2, 2, "x").content == filter_grid(np.ones((4, 5, 5)), 2, 2, "x").content
 
 
 # all --------------------------------------------------------------------------------------------------
@@ -180,16 +175,12 @@ def test_the_same_input_gives_the_same_bytes_and_every_figure_a_caption() -> Non
     first, second = every_figure(), every_figure()
     assert first == second
     assert all(len(figure.caption) > 60 for figure in first)
-    assert [figure.name for figure in first] == [
-        *("curves", "diagram", "diagram-folded", "class-weights", "filters")
-    ]
+    assert [figure.name for figure in first] == [*("curves", "diagram", "diagram-folded", "class-weights", "filters")]
 
 
 def test_a_user_s_own_matplotlib_settings_change_nothing_and_are_kept() -> None:
     expected = every_figure()
-    with mpl.rc_context(
-        {"font.size": 31, "axes.facecolor": "black", "lines.linewidth": 9, "savefig.dpi": 10}
-    ):
+    with mpl.rc_context({"font.size": 31, "axes.facecolor": "black", "lines.linewidth": 9, "savefig.dpi": 10}):
         before = dict(mpl.rcParams)
         assert every_figure() == expected
         assert dict(mpl.rcParams) == before

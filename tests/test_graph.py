@@ -16,9 +16,7 @@ from zoo.types import Spec
 
 
 def spec(name: str = "net", **changes: object) -> Spec:
-    return Spec(
-        **{"name": name, "height": 8, "width": 8, "channels": 1, "class_names": ("a", "b"), **changes}
-    )
+    return Spec(**{"name": name, "height": 8, "width": 8, "channels": 1, "class_names": ("a", "b"), **changes})
 
 
 def chapter_cnn() -> keras.Model:
@@ -99,9 +97,7 @@ def test_shortcuts_operations_shared_layers_and_models_within_models_are_seen() 
     once = shared(image)
     twice = shared(once)
     added = once + twice
-    inner = keras.Sequential(
-        [keras.Input((8, 8, 1)), layers.Conv2D(2, 3, name="c"), layers.ReLU()], name="inner"
-    )
+    inner = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(2, 3, name="c"), layers.ReLU()], name="inner")
     scores = layers.Dense(2, name="scores")(layers.Flatten(name="flat")(inner(added)))
     graph = from_model(keras.Model(image, scores), spec())
     assert graph.inputs == {
@@ -149,9 +145,7 @@ def test_a_raw_module_shows_its_variables_and_says_that_it_guesses() -> None:
 
 def test_a_module_may_carry_its_own_graph() -> None:
     model = RawNet()
-    model.graph = chain(
-        "any", Node("image", "input", "Input", (8, 8, 1)), Node("W1", "dense", "Dense 4", (4,))
-    )
+    model.graph = chain("any", Node("image", "input", "Input", (8, 8, 1)), Node("W1", "dense", "Dense 4", (4,)))
     graph = from_model(model, spec("fc-tf"))
     assert graph.name == "fc-tf"
     assert graph.edges == (("image", "W1"),)
@@ -200,9 +194,7 @@ def test_foreign_json_is_refused(text: str) -> None:
         ((Node("a", "denes", ""),), (), "kinds are input"),
     ],
 )
-def test_a_wrong_graph_is_refused(
-    nodes: tuple[Node, ...], edges: tuple[tuple[str, str]], problem: str
-) -> None:
+def test_a_wrong_graph_is_refused(nodes: tuple[Node, ...], edges: tuple[tuple[str, str]], problem: str) -> None:
     with pytest.raises(PluginError, match=problem):
         Graph("bad", nodes, edges)
 

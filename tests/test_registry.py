@@ -233,14 +233,8 @@ class TestLoading:
 
 
 class TestThisRepository:
-    root = Path(__file__).parent.parent
-
     def test_what_we_ship_is_usable(self) -> None:
         shipped = [plugin for plugin in Registry.discover().plugins if plugin.distribution == "image-model-zoo"]
         assert {plugin.name for plugin in shipped} >= {"cnn", "cnn-5x5", "fc-keras", "fc-tf", "vgg16", "mnist"}
         assert [plugin.reason for plugin in shipped if plugin.status != "ok"] == []
         assert [plugin.name for plugin in shipped if not plugin.facts.summary] == []
-
-    def test_the_folders_of_plugins_shadow_no_package(self) -> None:
-        assert not (self.root / "datasets" / "__init__.py").exists()
-        assert not (self.root / "plugins" / "__init__.py").exists()

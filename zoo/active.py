@@ -22,7 +22,7 @@ from zoo.files import atomic_write
 from zoo.forecast import Forecast
 from zoo.progress import Reporter
 from zoo.recipes import Recipe, ResolvedRecipe
-from zoo.runs import Run
+from zoo.runs import Run, write_figures
 from zoo.session import Session
 from zoo.types import Data, Figure, History, Model, Part
 
@@ -91,9 +91,7 @@ class ActiveRun:
         self.session.notify("zoo_evaluated", run=self, step=step, metrics=dict(values))
 
     def figure(self, figure: Figure) -> None:
-        folder = self.directory / "figures"
-        folder.mkdir(exist_ok=True)
-        atomic_write(folder / f"{figure.name}.{figure.format}", figure.content)
+        write_figures([figure], self.directory / "figures")
 
     def _write_history(self) -> None:
         columns = list(dict.fromkeys(key for row in self.history for key in row))
@@ -119,7 +117,7 @@ class ActiveRun:
             return
         self.reporter.note("Compiling the first step ...")
         self.forecast = forecast.measure(plan, trainer, data.train, len(validation_part(data)), done)
-        self.reporter.note(self.forecast.sentence())
+        self.reporter.note(self.forecast.sentence("The rest" if done else "The run"))
         self.reporter.start("training", plan.steps, done)
 
     def progress(self, step: int, loss: float, accuracy: float, images: int, seconds: float) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from zoo import api
 from zoo.errors import ZooError
-from zoo.files import atomic_write
 from zoo.registry import Registry
-from zoo.runs import Run
+from zoo.runs import Run, write_figures
 from zoo.session import Session
 from zoo.types import Figure
 
@@ -25,7 +23,6 @@ class DrawnRun:
             run.history,
         )
         self.rehearsal = bool(run.receipt["rehearsal"])
-        self.title = run.title
         self.stopping = False
 
     def restore(self) -> None:
@@ -38,32 +35,17 @@ class DrawnRun:
         raise ZooError("A finished run takes no log")
 
     def figure(self, figure: Figure) -> None:
-        write({figure.name: figure}, self.directory / "figures")
+        write_figures([figure], self.directory / "figures")
 
 
 def draw_run(run: Run, output: Path | None, verbose: bool) -> list[Path]:
     """Draw a finished run's figures into `output` (default: the run's own `figures`)."""
     session, model = api.restore(run, verbose)
-    return write(session.figures(model, None, DrawnRun(run)), output or run.directory / "figures")
+    return write_figures(session.figures(model, None, DrawnRun(run)).values(), output or run.directory / "figures")
 
 
 def draw_architecture(name: str, dataset: str | None, output: Path | None, verbose: bool) -> list[Path]:
     """Draw an untrained architecture into `output` (default: `figures/<name>`)."""
     model, spec = api.build(name, dataset, verbose=verbose)
     session = Session(Registry.discover().get("architecture", name))
-    return write(session.figures(model, None, None), output or Path("figures") / spec.name)
-
-
-def write(figures: dict[str, Figure], folder: Path) -> list[Path]:
-    """Write figures and their captions; return the figures' paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    captions_file = folder / "captions.json"
-    captions = json.loads(captions_file.read_text()) if captions_file.exists() else {}
-    for figure in figures.values():
-        path = folder / f"{figure.name}.{figure.format}"
-        atomic_write(path, figure.content)
-        captions[path.name] = figure.caption
-        written.append(path)
-    atomic_write(captions_file, json.dumps(captions, indent=1) + "\n")
-    return written
+    return write_figures(session.figures(model, None, None).values(), output or Path("figures") / spec.name)

@@ -27,7 +27,7 @@ def standard(model: Model, data: Data | None, run: RunContext | None) -> Iterato
     del data
     yield from diagram_figures(from_model(model, run.spec if run else None))
     if run and run.history:
-        rehearsal = bool(getattr(run, "rehearsal", False))
+        rehearsal = run.rehearsal
         yield curves(run.history, run.spec.title, rehearsal=rehearsal)
 
 

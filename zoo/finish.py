@@ -12,12 +12,13 @@ import numpy as np
 
 from zoo import images
 from zoo.active import ActiveRun
+from zoo.errors import ZooError
 from zoo.evaluation import evaluate, metrics, predictor, write_predictions
 from zoo.export import assign, export_model, load_weights, save_weights
 from zoo.feeder import Plan
 from zoo.files import atomic_write
 from zoo.forecast import Forecast, extrapolate
-from zoo.runs import Run
+from zoo.runs import Run, write_figures
 from zoo.session import Session
 from zoo.types import Data, Model, Part, Spec
 
@@ -108,12 +109,15 @@ def write_spec(run: Run, active: ActiveRun, exported: dict[str, Any]) -> None:
 
 
 def draw(active: ActiveRun, model: Model, data: Data) -> None:
-    """Write everyone's figures, with their captions."""
-    figures = active.session.figures(model, data, active)
-    for figure in figures.values():
-        active.figure(figure)
-    captions = {f"{figure.name}.{figure.format}": figure.caption for figure in figures.values()}
-    atomic_write(active.directory / "figures" / "captions.json", json.dumps(captions, indent=1) + "\n")
+    """Write everyone's figures, with their captions. A run that can't be drawn (no Graphviz, say) is whole all the
+    same: the receipt says why, and `zoo visualize` draws it later."""
+    try:
+        figures = active.session.figures(model, data, active)
+    except ZooError as error:
+        active.reporter.note(f"No figures were drawn: {error}")
+        active.run.update(not_drawn=str(error))
+        return
+    write_figures(figures.values(), active.directory / "figures")
 
 
 def write_quarantine(active: ActiveRun, data: Data) -> None:

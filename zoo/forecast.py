@@ -21,7 +21,8 @@ EVALUATION_COST = 0.5
 
 @dataclass(frozen=True)
 class Forecast:
-    """`images_per_second` in training at `size` pixels, `seconds` for the whole run, `memory` in bytes (peak)."""
+    """`images_per_second` in training at `size` pixels; `images` to train on and `seconds` from here to the end;
+    `memory` in bytes (peak so far)."""
 
     images_per_second: float
     size: int
@@ -59,14 +60,19 @@ def measure(plan: Plan, trainer: Trainer, part: Part, evaluated: int, done: int)
     rate = TIMED_STEPS * len(first.labels) / (time.monotonic() - began)
     chunks.close()  # type: ignore[attr-defined]
     trainer.restore(state)
-    return extrapolate(plan, rate, trainer.size, evaluated)
+    return extrapolate(plan, rate, trainer.size, evaluated, done)
 
 
-def extrapolate(plan: Plan, rate: float, size: int, evaluated: int) -> Forecast:
-    """The forecast for a plan, from a rate in images/s at an image size; cost grows with the area."""
-    seconds = 0.0
+def extrapolate(plan: Plan, rate: float, size: int, evaluated: int, done: int = 0) -> Forecast:
+    """The forecast for a plan after `done` steps, from a rate in images/s at an image size; cost grows with the
+    area."""
+    seconds, images = 0.0, 0.0
     for epoch in range(plan.epochs):
-        seconds += plan.examples * (plan.size(epoch) / size) ** 2 / rate
-        seconds += evaluated * EVALUATION_COST * (plan.recipe.image_size / size) ** 2 / rate
-    seconds *= plan.steps / max(1, plan.steps_per_epoch * plan.epochs)
-    return Forecast(rate, size, plan.examples * plan.epochs, seconds, peak_memory())
+        first = epoch * plan.steps_per_epoch
+        left = max(0, min(first + plan.steps_per_epoch, plan.steps) - max(first, done))
+        shown = plan.examples * left / plan.steps_per_epoch
+        images += shown
+        seconds += shown * (plan.size(epoch) / size) ** 2 / rate
+        if left:
+            seconds += evaluated * EVALUATION_COST * (plan.recipe.image_size / size) ** 2 / rate
+    return Forecast(rate, size, round(images), seconds, peak_memory())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -49,7 +48,7 @@ def resolve_precision(recipe: Recipe) -> Literal["float32", "bfloat16"]:
 
 def cores() -> int:
     """Processor cores that this process may use."""
-    if sys.platform == "linux":
+    if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
@@ -64,12 +63,12 @@ def memory() -> int:
 
 def peak_memory() -> int:
     """The most memory that this process has held, in bytes; 0 if unknown."""
-    if sys.platform == "win32":
+    try:
+        import resource
+    except ImportError:  # Windows
         return 0
-    import resource
-
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return peak if platform.system() == "Darwin" else peak * 1024
 
 
 def describe() -> dict[str, Any]:

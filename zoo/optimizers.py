@@ -16,7 +16,7 @@ import tensorflow as tf
 from zoo.recipes import Recipe
 
 
-class FusedAdam(keras.optimizers.Adam):
+class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]  # Keras is Any here
     """Adam (Kingma and Ba, 2015) whose update of a variable is one kernel."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:

@@ -10,7 +10,7 @@ import csv
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from typing import Any, Literal
 from zoo.errors import UsageError, ZooError
 from zoo.files import atomic_write
 from zoo.recipes import ResolvedRecipe
-from zoo.types import History, Spec
+from zoo.types import Figure, History, Spec
 
 FORMAT = 1
 RECEIPT = "run.json"
@@ -106,6 +106,20 @@ class Run:
     def write(self, receipt: Mapping[str, Any]) -> None:
         """Write the whole receipt."""
         atomic_write(self.directory / RECEIPT, json.dumps(receipt, indent=1, default=str) + "\n")
+
+
+def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
+    """Write figures into `folder`, and their captions into its `captions.json`; return the figures' paths."""
+    captions_file = folder / "captions.json"
+    captions = _read_json(captions_file) if captions_file.exists() else {}
+    written = []
+    for figure in figures:
+        path = folder / f"{figure.name}.{figure.format}"
+        atomic_write(path, figure.content)
+        captions[path.name] = figure.caption
+        written.append(path)
+    atomic_write(captions_file, json.dumps(captions, indent=1) + "\n")
+    return written
 
 
 def runs_root() -> Path:

@@ -56,7 +56,7 @@ class Session:
         hooks = self._hooks_of(plugin, implementation)
         for hook in _REQUIRED[plugin.kind]:
             if hook not in hooks:
-                raise PluginError(f"{_name(plugin)} does not implement {hook}, which every {TITLES[plugin.kind]} must")
+                raise PluginError(f"{plugin.title} does not implement {hook}, which every {TITLES[plugin.kind]} must")
         self._manager.register(implementation, name=f"{plugin.kind}:{plugin.name}")
         self._owners[id(implementation)] = plugin
         return hooks
@@ -69,11 +69,11 @@ class Session:
                 continue
             if name not in known:
                 raise PluginError(
-                    f"{_name(plugin)} implements an unknown hook {name}. Known: {', '.join(sorted(known))}"
+                    f"{plugin.title} implements an unknown hook {name}. Known: {', '.join(sorted(known))}"
                 )
             if name not in _ALLOWED[plugin.kind]:
                 raise PluginError(
-                    f"{_name(plugin)} implements {name}, which is not for {TITLES[plugin.kind]}s. "
+                    f"{plugin.title} implements {name}, which is not for {TITLES[plugin.kind]}s. "
                     f"Those may implement: {', '.join(sorted(_ALLOWED[plugin.kind]))}"
                 )
             hooks.add(name)
@@ -128,7 +128,7 @@ class Session:
 
         with contract.building(spec, precision):
             model = self._call("zoo_build", self.architecture, spec=spec)
-        contract.check(model, spec, precision, _name(self.architecture))
+        contract.check(model, spec, precision, self.architecture.title)
         return model  # type: ignore[no-any-return]
 
     def train(self, model: Model, data: Data, recipe: Recipe, run: RunContext) -> History:
@@ -156,13 +156,14 @@ class Session:
             owner = self._owners.get(id(implementation.plugin))
             arguments = {"model": model, "data": data, "run": run}
             try:
-                produced = list(implementation.function(*[arguments[name] for name in implementation.argnames]))
+                drawn: Any = implementation.function(*[arguments[name] for name in implementation.argnames])
+                produced: list[Figure] = list(drawn)
             except ZooError:
                 raise
             except Exception as error:
                 if owner is None or self.strict:
                     raise
-                _log.warning("%s failed to draw: %s: %s", _name(owner), type(error).__name__, error)
+                _log.warning("%s failed to draw: %s: %s", owner.title, type(error).__name__, error)
                 continue
             figures.update({figure.name: figure for figure in produced})
         return figures
@@ -178,7 +179,7 @@ class Session:
             except Exception as error:
                 if self.strict:
                     raise
-                name = _name(owner) if owner else "an observer"
+                name = owner.title if owner else "an observer"
                 _log.warning("%s raised in %s: %s: %s", name, hook, type(error).__name__, error)
 
     # ----------------------------------------------------------------------------------------------------------
@@ -194,14 +195,10 @@ class Session:
             if id(implementation.plugin) not in self._owners:
                 raise  # core's own default failed: that is no plugin's fault
             raise PluginError(
-                f"{_name(plugin)} failed in {hook}: {type(error).__name__}: {error}\n{plugin.remedy}"
+                f"{plugin.title} failed in {hook}: {type(error).__name__}: {error}\n{plugin.remedy}"
             ) from error
 
     def _broken(self, plugin: Plugin, hook: str, wanted: str, received: Any) -> PluginError:
         return PluginError(
-            f"{_name(plugin)}: {hook} must return {wanted}. Received: {type(received).__name__}\n{plugin.remedy}"
+            f"{plugin.title}: {hook} must return {wanted}. Received: {type(received).__name__}\n{plugin.remedy}"
         )
-
-
-def _name(plugin: Plugin) -> str:
-    return f"{TITLES[plugin.kind]} {plugin.name!r} of {plugin.origin}"

@@ -181,6 +181,10 @@ class RunContext(Protocol):
         """All rows logged so far."""
 
     @property
+    def rehearsal(self) -> bool:
+        """True for a rehearsal: what is drawn is stamped, and no accuracy is shown."""
+
+    @property
     def stopping(self) -> bool:
         """True once the user asked to stop (Ctrl-C): checkpoint and return."""
 

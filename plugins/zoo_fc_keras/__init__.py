@@ -45,5 +45,5 @@ def zoo_visualize(model: keras.Model, run: RunContext | None) -> Iterator[Figure
         f"What {spec.name} sees: W1 @ W2 @ W3",
         spec.class_names,
         "sees",
-        rehearsal=getattr(run, "rehearsal", False),
+        rehearsal=run.rehearsal,
     )

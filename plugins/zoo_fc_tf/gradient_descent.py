@@ -130,7 +130,7 @@ def _what_it_sees(model: OneHiddenLayer, step: int, run: RunContext) -> Figure:
         f"What {spec.name} sees after step {step:,}, lambda = {run.recipe.l2:g}",
         spec.class_names,
         f"sees-{step:05}",
-        rehearsal=getattr(run, "rehearsal", False),
+        rehearsal=run.rehearsal,
     )
 
 
@@ -145,5 +145,5 @@ def _hidden_units(model: OneHiddenLayer, run: RunContext) -> Figure:
         COLUMNS,
         f"Weights of {len(chosen)} of the {weights.shape[1]:,} hidden units of {spec.name}",
         "hidden-units",
-        rehearsal=getattr(run, "rehearsal", False),
+        rehearsal=run.rehearsal,
     )

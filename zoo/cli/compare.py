@@ -47,7 +47,9 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
         for row in rows
     ]
     right = ("seed", "images", "parameters", "time")
-    click.echo(table(header, cells, right=right, gives_way="what", drops=("images", "seed", "time"), width=terminal_width()))
+    click.echo(
+        table(header, cells, right=right, gives_way="what", drops=("images", "seed", "time"), width=terminal_width())
+    )
     for test in tests:
         click.echo(f"\n{test['first']} (first) against {test['second']} (second): {test['sentence']}")
 
