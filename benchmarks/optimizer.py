@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import statistics
 import time
+from itertools import pairwise
 
 import numpy as np
 
 from zoo import quiet
 
 WIDTHS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
-SHAPES = [(3, 3, a, b) for a, b in zip(WIDTHS, WIDTHS[1:], strict=False)] + [(512, 4096), (4096, 4096), (4096, 2)]
+SHAPES = [(3, 3, a, b) for a, b in pairwise(WIDTHS)] + [(512, 4096), (4096, 4096), (4096, 2)]
 ROUNDS = 7
 
 

@@ -67,7 +67,8 @@ def compare(architecture: str, folder: Path, pairs: int) -> None:
         print(f"  {name:<13} {seconds:6.2f} s  {memory:7.0f} MiB")
     ratios = [theirs[0] / ours[0] for ours, theirs in zip(*results.values(), strict=True)]
     memory = statistics.median(value[1] for value in results["zoo predict"])
-    print(f"  {statistics.median(ratios):.1f}x faster ({min(ratios):.1f} to {max(ratios):.1f} in {pairs} pairs; aim 10x)")
+    spread = f"{min(ratios):.1f} to {max(ratios):.1f} in {pairs} pairs"
+    print(f"  {statistics.median(ratios):.1f}x faster ({spread}; aim 10x)")
     print(f"  memory {memory:.0f} MiB; aim {3 * size + 60:.0f} MiB (three times the model file and 60)", flush=True)
 
 

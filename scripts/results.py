@@ -23,7 +23,13 @@ RESULTS = ROOT / "docs" / "results"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results: begin (scripts/results.py table) -->", "<!-- results: end -->"
 # per cent, as printed in the chapter
-CHAPTER = {"fc-tf mnist": 92.0, "cnn mnist": 99.06, "cnn-5x5 mnist": 98.90, "fc-keras mnist": 98.26, "vgg16 catsdogs": 78.38}
+CHAPTER = {
+    "fc-tf mnist": 92.0,
+    "cnn mnist": 99.06,
+    "cnn-5x5 mnist": 98.90,
+    "fc-keras mnist": 98.26,
+    "vgg16 catsdogs": 78.38,
+}
 RECIPES = ("book", "quick")
 KEPT = ("command", "started", "precision", "threads", "versions", "hardware", "parameters", "seconds")
 
@@ -81,7 +87,8 @@ def table() -> str:
             f"| {'' if chapter is None else f'{chapter:.2f}'} "
             f"| {duration(statistics.median(entry['seconds'] for entry in seeds))} | `{seeds[0]['command']}` |"
         )
-    hardware = sorted({f"{e['hardware']['processor']}, {e['hardware']['cores']} cores" for r in rows for e in r["seeds"]})
+    machines = [entry["hardware"] for row in rows for entry in row["seeds"]]
+    hardware = sorted({f"{machine['processor']}, {machine['cores']} cores" for machine in machines})
     lines.append("")
     lines.append(
         "Mean over the seeds ± their standard deviation; the Wilson interval is of the mean count. Wall time of one "

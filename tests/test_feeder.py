@@ -22,7 +22,7 @@ def plan(**recipe) -> Plan:
 
 
 def seen(plan, part, first, steps_per_chunk):
-    return [chunk for chunk in Feeder(plan, part, first, steps_per_chunk)]
+    return list(Feeder(plan, part, first, steps_per_chunk))
 
 
 def test_an_epoch_shows_every_image_once(part):

@@ -57,7 +57,7 @@ def test_an_output_directory_must_be_new_or_empty(tmp_path):
     assert new_directory("cnn", "mnist", tmp_path / "empty") == tmp_path / "empty"
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
-    with pytest.raises(UsageError, match="new or an empty directory. Received: .*full"):
+    with pytest.raises(UsageError, match=r"new or an empty directory\. Received: .*full"):
         new_directory("cnn", "mnist", tmp_path / "full")
     with pytest.raises(UsageError, match="which is a file"):
         new_directory("cnn", "mnist", tmp_path / "full" / "thesis.txt")

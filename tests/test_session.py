@@ -51,7 +51,8 @@ def empty_data() -> Data:
 
 
 def build_with(plugin, body: str):
-    code = f"import keras\nimport tensorflow as tf\nfrom zoo import hookimpl\n\n@hookimpl\ndef zoo_build(spec):\n{textwrap.indent(textwrap.dedent(body), '    ')}"
+    imports = "import keras\nimport tensorflow as tf\nfrom zoo import hookimpl\n"
+    code = f"{imports}\n@hookimpl\ndef zoo_build(spec):\n{textwrap.indent(textwrap.dedent(body), '    ')}"
     return Session(plugin(code)).build(SPEC)
 
 
@@ -146,7 +147,7 @@ def test_a_failure_inside_a_plugin_names_it_and_how_to_be_rid_of_it(plugin):
 
 
 def test_a_plugin_that_cant_be_imported_is_named(plugin):
-    with pytest.raises(PluginError, match="can't be imported.*their-dist|their-dist.*can't be imported"):
+    with pytest.raises(PluginError, match=r"their-dist 1\.2 can't be imported"):
         Session(plugin("import nonexistent_package")).build(SPEC)
 
 
@@ -162,14 +163,15 @@ def test_a_misspelt_hook_is_refused(plugin):
 
 def test_an_observer_that_trains_is_refused_by_name(plugin):
     observer = plugin("from zoo import hookimpl\n@hookimpl\ndef zoo_train(model): pass\n", "plugin", "watcher")
-    with pytest.raises(PluginError, match="'watcher'.*implements zoo_train, which is not for plugins"):
+    with pytest.raises(PluginError, match=r"'watcher'.*implements zoo_train, which is not for plugins"):
         Session(plugin(NET), observers=[observer]).build(SPEC)
 
 
 def test_an_overriding_zoo_train_runs_alone_and_what_it_returns_is_final(plugin):
     code = NET + (
         "\nfrom zoo import History\nCALLS = []\n"
-        "@hookimpl\ndef zoo_train(model, recipe):\n    CALLS.append(recipe.epochs)\n    return History([{'step': 1.0}])\n"
+        "@hookimpl\ndef zoo_train(model, recipe):\n"
+        "    CALLS.append(recipe.epochs)\n    return History([{'step': 1.0}])\n"
     )
     session = Session(plugin(code))
     history = session.train(session.build(SPEC), empty_data(), Recipe(epochs=7), None)

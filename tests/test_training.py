@@ -177,7 +177,7 @@ def test_two_processes_cannot_train_into_one_directory(tmp_path):
 
 
 def test_a_diverging_run_stops_with_a_clear_word_and_keeps_the_last_good_checkpoint(tmp_path):
-    with pytest.raises(training.Diverged, match="diverged.*learning_rate"):
+    with pytest.raises(training.Diverged, match=r"diverged.*learning_rate"):
         train(tmp_path / "run", [*BASE, "learning_rate=1e30", "optimizer=sgd", "schedule=constant"])
     run = Run(tmp_path / "run")
     assert run.status == "failed"
@@ -240,7 +240,7 @@ def test_bfloat16_trains_and_resumes_to_the_same_bits(tmp_path, monkeypatch):
 
 
 def test_the_receipt_says_what_was_done(finished):
-    run, settings = finished
+    run, _ = finished
     receipt = run.receipt
     assert receipt["command"].startswith("zoo train toy-net toy-set --set image_size=10")
     assert receipt["recipe"]["values"]["batch_size"] == {"value": 16, "origin": "--set"}

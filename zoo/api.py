@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError
 from zoo.progress import Reporter
 from zoo.recipes import ResolvedRecipe
 from zoo.registry import Registry
@@ -110,7 +110,7 @@ def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Pla
     trainer = Trainer(prepared.session.build(spec, precision), recipe, recipe.image_size)
     steps = Plan(recipe, spec.seed, len(data.train), data.train.images.shape[1])
     measured = forecast.measure(steps, trainer, data.train, len(validation_part(data)), 0)
-    counts = {name: len(part) for name, part in pipeline.parts_of(data).items()}
+    counts = {name: len(part) for name, part in data.parts.items()}
     return Planned(prepared.resolved, spec, precision, counts, measured)
 
 
@@ -192,23 +192,12 @@ def predict(
 ) -> list[Prediction]:
     """Classify image files, and those in folders, with a finished run; `top` classes each.
 
-    `engine` "litert" does not load TensorFlow; "tensorflow" runs the network itself; "auto" is LiteRT, for which a
-    run that was not exported is exported first, or TensorFlow where that fails.
+    `engine` is that of `zoo.prediction.open_classifier`; LiteRT, the default, does not load TensorFlow.
     """
-    from zoo.prediction import has_litert, predict_files, read_spec
+    from zoo.prediction import predict_files
 
-    found = _run(run)
-    read_spec(found.model_directory)
     paths = [Path(file) for file in files]
-    if engine != "tensorflow" and not has_litert(found.model_directory):
-        Reporter(quiet=quiet).note("This run has no LiteRT file yet; exporting it once ...")
-        exported = export(found, verbose)["tflite"]
-        if exported["status"] != "ok":
-            if engine == "litert":
-                raise ZooError(f"The run {found.id} can't be exported to LiteRT: {exported['reason']}")
-            engine = "tensorflow"
-    predictor = full_model_predictor(found, verbose) if engine == "tensorflow" else None
-    return predict_files(found.model_directory, paths, top, predictor)
+    return predict_files(_run(run).model_directory, paths, top, engine, Reporter(quiet=quiet).note, verbose)
 
 
 def full_model_predictor(run: Run | str | Path, verbose: bool = False) -> Callable[[np.ndarray[Any, Any]], Any]:

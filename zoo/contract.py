@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.utils.naming import reset_uids  # public in Keras 2; pinned by the range in pyproject.toml
 
 from zoo.errors import PluginError
 from zoo.types import Model, Spec
@@ -27,6 +28,8 @@ def building(spec: Spec, precision: str) -> Iterator[None]:
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 (Keras seeds the global one)
     keras.config.set_dtype_policy(POLICIES[precision])
     keras.utils.set_random_seed(spec.seed)
+    # layers without a name are numbered per process: a network's names must not depend on what was built before
+    reset_uids()
     try:
         yield
     finally:

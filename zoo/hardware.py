@@ -53,6 +53,11 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def default_threads() -> dict[str, int]:
+    """TensorFlow's thread counts: one per core inside an operation, two operations side by side."""
+    return {"intra": cores(), "inter": 2}
+
+
 def memory() -> int:
     """Memory of the machine in bytes, 0 if unknown."""
     try:

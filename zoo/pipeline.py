@@ -6,12 +6,11 @@ Everything that can be wrong with the request is found before a framework is imp
 from __future__ import annotations
 
 import json
-import platform
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from zoo import quiet
+from zoo import receipt as receipts
 from zoo.errors import DataError, Interrupted, UsageError, ZooError
 from zoo.files import atomic_write
-from zoo.hardware import cores, describe, resolve_precision, versions
+from zoo.hardware import default_threads
 from zoo.progress import Reporter
 from zoo.recipes import Recipe, ResolvedRecipe, resolve
 from zoo.registry import Plugin, Registry
-from zoo.runs import FORMAT, Run, new_directory
+from zoo.runs import Run, new_directory
 from zoo.session import Session
 from zoo.types import Data, Examples, Spec
 
@@ -180,7 +180,7 @@ def train(request: Request, reporter: Reporter, verbose: bool = False) -> Run:
     data = prepared.data(reporter)
     run = Run(new_directory(request.architecture, request.dataset, request.output))
     with locked(run.directory):
-        run.write(_receipt(prepared, data, started))
+        run.write(receipts.make(prepared, data, started))
         keep_source(run, request.source)
         return _go(run, prepared, data, reporter, verbose)
 
@@ -203,7 +203,7 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
         )
         prepared = Prepared(replace(request, recipe="quick"))
         prepared.request, prepared.resolved = request, run.resolved
-        differences = _differences(receipt, prepared)
+        differences = receipts.differences(receipt, prepared)
         if differences and not inexact:
             raise ZooError(
                 "This run can't be resumed exactly here: " + "; ".join(differences) + ". "
@@ -258,16 +258,11 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, verbose: b
 
 def _announce(run: Run, data: Data, reporter: Reporter) -> None:
     receipt = run.receipt
-    parts = ", ".join(f"{len(part):,} {name}" for name, part in parts_of(data).items() if len(part))
+    parts = ", ".join(f"{len(part):,} {name}" for name, part in data.parts.items() if len(part))
     reporter.note(f"{run.title}: {parts} images, {receipt['precision']}, seed {receipt['spec']['seed']}")
     for note in data.notes:
         reporter.note(f"  {note}")
     reporter.note(f"  {run.directory}")
-
-
-def parts_of(data: Data) -> dict[str, Any]:
-    """The parts of a data set by name."""
-    return {"training": data.train, "validation": data.validation, "test": data.test}
 
 
 def start_frameworks(threads: Mapping[str, int] | None = None, verbose: bool = False) -> None:
@@ -292,66 +287,6 @@ def start_frameworks(threads: Mapping[str, int] | None = None, verbose: bool = F
                 f"TensorFlow already runs with other thread counts than the run's: {present}. "
                 "Resume in a process of its own"
             ) from error
-
-
-def default_threads() -> dict[str, int]:
-    """One thread per core inside an operation; two operations side by side at most."""
-    return {"intra": cores(), "inter": 2}
-
-
-# the receipt --------------------------------------------------------------------------------------------------
-
-
-def _receipt(prepared: Prepared, data: Data, started: datetime) -> dict[str, Any]:
-    request, resolved = prepared.request, prepared.resolved
-    return {
-        "format": FORMAT,
-        "status": "training",
-        "rehearsal": request.rehearse,
-        "command": request.command,
-        "started": started.isoformat(timespec="seconds"),
-        "spec": asdict(prepared.spec()),
-        "recipe": {"name": request.recipe, "values": resolved.as_dict()},
-        "dataset": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "split_hash": data.split_hash,
-            "counts": {name: len(part) for name, part in parts_of(data).items()},
-            "notes": list(data.notes),
-        },
-        "precision": resolve_precision(resolved.recipe),
-        "threads": default_threads(),
-        "determinism": False,
-        "export": request.export,
-        "strict": request.strict,
-        "versions": versions(_plugin_versions(prepared)),
-        "hardware": describe(),
-    }
-
-
-def _plugin_versions(prepared: Prepared) -> Sequence[tuple[str, str]]:
-    return [(plugin.distribution, plugin.version) for plugin in (prepared.architecture, prepared.dataset)]
-
-
-def _differences(receipt: Mapping[str, Any], prepared: Prepared) -> list[str]:
-    """What here is not as it was when the run began and would change its bits, in words."""
-    now = versions(_plugin_versions(prepared))
-    watched = ("zoo", "tensorflow", "keras", "numpy", prepared.architecture.distribution)
-    found = [
-        f"{name} was {receipt['versions'].get(name)}, here it is {now.get(name)}"
-        for name in dict.fromkeys(watched)
-        if receipt["versions"].get(name) != now.get(name)
-    ]
-    features = describe()["features"]
-    if features != receipt["hardware"]["features"]:
-        found.append(
-            f"the processor had {', '.join(receipt['hardware']['features'])}, here it has {', '.join(features)}"
-        )
-    if receipt["threads"]["intra"] > cores():
-        found.append(f"it ran on {receipt['threads']['intra']} cores, here are {cores()}")
-    if platform.machine() != receipt["hardware"]["system"].split()[-1]:
-        found.append(f"it ran on {receipt['hardware']['system']}")
-    return found
 
 
 # what only a run in progress needs ----------------------------------------------------------------------------

@@ -146,6 +146,11 @@ class Data:
     notes: tuple[str, ...] = ()
     quarantine: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The parts by name."""
+        return {"training": self.train, "validation": self.validation, "test": self.test}
+
 
 @dataclass(frozen=True)
 class Figure:

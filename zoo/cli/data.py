@@ -130,18 +130,17 @@ def _download(plugin: Plugin) -> None:
 
 
 def _prepare_for(architecture: str, name: str, recipe: str, source: Path | None) -> dict[str, int]:
-    from zoo.pipeline import Prepared, Request, parts_of
+    from zoo.pipeline import Prepared, Request
     from zoo.progress import Reporter
 
     prepared = Prepared(Request(architecture, name, recipe=recipe, source=source))
-    return {part: len(rows) for part, rows in parts_of(prepared.data(Reporter())).items()}
+    return {part: len(rows) for part, rows in prepared.data(Reporter()).parts.items()}
 
 
 def _prepare_size(name: str, size: int, source: Path | None) -> dict[str, int]:
     from zoo.api import prepare
-    from zoo.pipeline import parts_of
 
-    return {part: len(rows) for part, rows in parts_of(prepare(name, size=size, source=source)).items()}
+    return {part: len(rows) for part, rows in prepare(name, size=size, source=source).parts.items()}
 
 
 def _state(plugin: Plugin, source: Path | None) -> tuple[str, str]:

@@ -1,0 +1,69 @@
+"""The receipt of a run, `run.json`: how it is made, and what of it a resumed run must find again."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from zoo.hardware import cores, default_threads, describe, resolve_precision, versions
+from zoo.runs import FORMAT
+from zoo.types import Data
+
+if TYPE_CHECKING:
+    from zoo.pipeline import Prepared
+
+
+def make(prepared: Prepared, data: Data, started: datetime) -> dict[str, Any]:
+    """The receipt of a run that begins: what was asked, resolved to what, on which images, with which versions."""
+    request, resolved = prepared.request, prepared.resolved
+    return {
+        "format": FORMAT,
+        "status": "training",
+        "rehearsal": request.rehearse,
+        "command": request.command,
+        "started": started.isoformat(timespec="seconds"),
+        "spec": asdict(prepared.spec()),
+        "recipe": {"name": request.recipe, "values": resolved.as_dict()},
+        "dataset": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "split_hash": data.split_hash,
+            "counts": {name: len(part) for name, part in data.parts.items()},
+            "notes": list(data.notes),
+        },
+        "precision": resolve_precision(resolved.recipe),
+        "threads": default_threads(),
+        "determinism": False,
+        "export": request.export,
+        "strict": request.strict,
+        "versions": versions(plugin_versions(prepared)),
+        "hardware": describe(),
+    }
+
+
+def plugin_versions(prepared: Prepared) -> Sequence[tuple[str, str]]:
+    return [(plugin.distribution, plugin.version) for plugin in (prepared.architecture, prepared.dataset)]
+
+
+def differences(receipt: Mapping[str, Any], prepared: Prepared) -> list[str]:
+    """What here is not as it was when the run began and would change its bits, in words."""
+    now = versions(plugin_versions(prepared))
+    watched = ("zoo", "tensorflow", "keras", "numpy", prepared.architecture.distribution)
+    found = [
+        f"{name} was {receipt['versions'].get(name)}, here it is {now.get(name)}"
+        for name in dict.fromkeys(watched)
+        if receipt["versions"].get(name) != now.get(name)
+    ]
+    features = describe()["features"]
+    if features != receipt["hardware"]["features"]:
+        found.append(
+            f"the processor had {', '.join(receipt['hardware']['features'])}, here it has {', '.join(features)}"
+        )
+    if receipt["threads"]["intra"] > cores():
+        found.append(f"it ran on {receipt['threads']['intra']} cores, here are {cores()}")
+    if platform.machine() != receipt["hardware"]["system"].split()[-1]:
+        found.append(f"it ran on {receipt['hardware']['system']}")
+    return found
