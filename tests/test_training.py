@@ -172,7 +172,8 @@ def test_a_run_of_other_versions_is_resumed_only_inexactly(tmp_path, monkeypatch
 
 
 def test_two_processes_cannot_train_into_one_directory(tmp_path):
-    with pipeline.locked(tmp_path), pytest.raises(ZooError, match="Another process"), pipeline.locked(tmp_path):
+    run = Run(tmp_path)
+    with pipeline.locked(run), pytest.raises(ZooError, match="Another process"), pipeline.locked(run):
         pytest.fail("the lock was taken twice")
 
 

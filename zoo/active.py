@@ -111,12 +111,11 @@ class ActiveRun:
     def begin(self, plan: Plan, trainer: Trainer, data: Data, done: int) -> None:
         """Measure a few steps, say how long the run will take, and start the progress display."""
         from zoo import forecast
-        from zoo.training import validation_part
 
         if done >= plan.steps:
             return
         self.reporter.note("Compiling the first step ...")
-        self.forecast = forecast.measure(plan, trainer, data.train, len(validation_part(data)), done)
+        self.forecast = forecast.measure(plan, trainer, data.train, len(data.monitored), done)
         self.reporter.note(self.forecast.sentence("The rest" if done else "The run"))
         self.reporter.start("training", plan.steps, done)
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
+from zoo.hardware import default_threads
 from zoo.progress import Reporter
 from zoo.recipes import ResolvedRecipe
 from zoo.registry import Registry
@@ -99,17 +100,16 @@ def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Pla
     reporter = Reporter(quiet=quiet)
     prepared = Prepared(request)
     data = prepared.data(reporter)
-    pipeline.start_frameworks(None, verbose)
+    pipeline.start_frameworks(default_threads(), verbose)
     from zoo import forecast
-    from zoo.training import Trainer, check_possible, validation_part
+    from zoo.training import Trainer
 
     recipe, spec = prepared.resolved.recipe, prepared.spec()
-    check_possible(recipe, data)
     precision = resolve_precision(recipe)
     reporter.note("Compiling the first step ...")
     trainer = Trainer(prepared.session.build(spec, precision), recipe, recipe.image_size)
     steps = Plan(recipe, spec.seed, len(data.train), data.train.images.shape[1])
-    measured = forecast.measure(steps, trainer, data.train, len(validation_part(data)), 0)
+    measured = forecast.measure(steps, trainer, data.train, len(data.monitored), 0)
     counts = {name: len(part) for name, part in data.parts.items()}
     return Planned(prepared.resolved, spec, precision, counts, measured)
 
@@ -141,7 +141,7 @@ def build(
     recipe = resolved.recipe
     spec = Spec(architecture, recipe.image_size, recipe.image_size, channels, names, recipe.options, None, seed)
     session = Session(plugin)
-    pipeline.start_frameworks(None, verbose)
+    pipeline.start_frameworks(default_threads(), verbose)
     return session.build(spec), spec
 
 
@@ -150,7 +150,9 @@ def _resolve(plugin: Any, target: Any, settings: Sequence[str], size: int | None
     from zoo.recipes import resolve
 
     overrides = {} if size is None else {"image_size": size}
-    return pipeline.fit_to_card(resolve(plugin, target or plugin, "quick", None, settings, overrides), plugin)
+    resolved = resolve(plugin, target or plugin, "quick", None, settings, overrides)
+    pipeline.check_against_card(resolved.recipe, plugin)
+    return resolved
 
 
 def prepare(
@@ -192,12 +194,22 @@ def predict(
 ) -> list[Prediction]:
     """Classify image files, and those in folders, with a finished run; `top` classes each.
 
-    `engine` is that of `zoo.prediction.open_classifier`; LiteRT, the default, does not load TensorFlow.
+    `engine` "litert" does not load TensorFlow; "tensorflow" runs the network itself; "auto" is LiteRT, for which a
+    run that was not exported is exported first, or TensorFlow where that fails.
     """
-    from zoo.prediction import predict_files
+    from zoo.prediction import has_litert, predict_files, read_spec
 
-    paths = [Path(file) for file in files]
-    return predict_files(_run(run).model_directory, paths, top, engine, Reporter(quiet=quiet).note, verbose)
+    found = _run(run)
+    read_spec(found.model_directory)
+    if engine != "tensorflow" and not has_litert(found.model_directory):
+        Reporter(quiet=quiet).note("This run has no LiteRT file yet; exporting it once ...")
+        exported = export(found, verbose)["tflite"]
+        if exported["status"] != "ok":
+            if engine == "litert":
+                raise ZooError(f"The run {found.id} can't be exported to LiteRT: {exported['reason']}")
+            engine = "tensorflow"
+    predictor = full_model_predictor(found, verbose) if engine == "tensorflow" else None
+    return predict_files(found.model_directory, [Path(file) for file in files], top, predictor)
 
 
 def full_model_predictor(run: Run | str | Path, verbose: bool = False) -> Callable[[np.ndarray[Any, Any]], Any]:
@@ -233,8 +245,7 @@ def evaluate(
         source=_path(source),
         rehearse=receipt["rehearsal"],
     )
-    prepared = Prepared(request)
-    prepared.resolved = found.resolved
+    prepared = Prepared(request, found.resolved)
     data = prepared.data(Reporter(quiet=quiet))
     if data.split_hash != receipt["dataset"]["split_hash"]:
         raise DataError(

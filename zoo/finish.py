@@ -12,12 +12,14 @@ import numpy as np
 
 from zoo import images
 from zoo.active import ActiveRun
+from zoo.cards import Card
 from zoo.errors import ZooError
 from zoo.evaluation import evaluate, metrics, predictor, write_predictions
 from zoo.export import assign, export_model, load_weights, save_weights
 from zoo.feeder import Plan
 from zoo.files import atomic_write
 from zoo.forecast import Forecast, extrapolate
+from zoo.recipes import Recipe
 from zoo.runs import Run, write_figures
 from zoo.session import Session
 from zoo.types import Data, Model, Part, Spec
@@ -149,8 +151,8 @@ def conclude(active: ActiveRun, result: dict[str, Any], part_name: str, prepared
     run, note = active.run, active.reporter.note
     if active.rehearsal:
         note("REHEARSAL done: the whole path works on this machine; generated images have no accuracy to report.")
-        if active.forecast is not None:
-            note(real_forecast(active.spec, active.forecast, prepared))
+        if active.forecast is not None and prepared.planned is not None:
+            note(real_forecast(active.spec, active.forecast, prepared.planned, prepared.dataset.facts))
     else:
         low, high = result["interval"]
         note(
@@ -160,9 +162,8 @@ def conclude(active: ActiveRun, result: dict[str, Any], part_name: str, prepared
     note(f"The run is in {run.directory}\n  zoo show {run.directory}\n  zoo predict {run.directory} PHOTO.jpg")
 
 
-def real_forecast(spec: Spec, measured: Forecast, prepared: Prepared) -> str:
+def real_forecast(spec: Spec, measured: Forecast, recipe: Recipe, card: Card) -> str:
     """What the real run would take, from the rehearsal's rate."""
-    recipe, card = prepared.planned, prepared.dataset.facts
     examples = max(recipe.batch_size, (card.images or 10_000) - card.test_images - recipe.validation - recipe.test)
     plan = Plan(recipe, spec.seed, examples, recipe.cached_size)
     real = extrapolate(plan, measured.images_per_second, measured.size, recipe.validation or recipe.test)

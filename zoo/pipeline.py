@@ -9,7 +9,7 @@ import json
 import shlex
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from zoo import quiet
 from zoo import receipt as receipts
 from zoo.errors import DataError, Interrupted, UsageError, ZooError
-from zoo.files import atomic_write
+from zoo.files import atomic_write, require_space
 from zoo.hardware import default_threads
 from zoo.progress import Reporter
 from zoo.recipes import Recipe, ResolvedRecipe, resolve
@@ -30,6 +30,8 @@ from zoo.session import Session
 from zoo.types import Data, Examples, Spec
 
 REHEARSAL_STEPS = 12
+# three states of four values (weights, two moments, average) while one is replaced, and four sets of weights
+BYTES_PER_PARAMETER = 4 * (3 * 4 + 4)
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,34 @@ class Request:
         for setting in self.settings:
             words += ["--set", setting]
         for key, value in (self.overrides or {}).items():
-            words += [f"--{key.replace('_', '-')}", str(value)]
+            words += ["--epochs", str(value)] if key == "epochs" else ["--set", f"{key}={json.dumps(value)}"]
         if self.seed:
             words += ["--seed", str(self.seed)]
         return shlex.join(words + ["--rehearse"] * self.rehearse + ["--no-export"] * (not self.export))
 
 
 class Prepared:
-    """A request whose names, recipe and data have been found; no framework is imported yet."""
+    """A request whose names, recipe and data have been found; no framework is imported yet.
 
-    def __init__(self, request: Request, registry: Registry | None = None) -> None:
-        registry = registry or Registry.discover()
+    `resolved` is the recipe of a run that exists; by default it is looked up. `planned` is what a rehearsal
+    rehearses.
+    """
+
+    def __init__(self, request: Request, resolved: ResolvedRecipe | None = None) -> None:
+        registry = Registry.discover()
         self.request = request
         self.architecture = registry.get("architecture", request.architecture)
         self.dataset = registry.get("dataset", request.dataset)
-        self.resolved = resolve(
+        self.planned: Recipe | None = None
+        self.resolved = resolved or self._look_up()
+        observers = [plugin for plugin in registry.of("plugin") if plugin.status == "ok"]
+        self.session = Session(self.architecture, self.dataset, observers, request.strict)
+        self.channels = channels_of(self.architecture, self.dataset)
+        self.examples = self._examples()
+
+    def _look_up(self) -> ResolvedRecipe:
+        request = self.request
+        resolved = resolve(
             self.architecture,
             self.dataset,
             request.recipe,
@@ -82,18 +97,18 @@ class Prepared:
             request.settings,
             request.overrides,
         )
-        self.resolved = fit_to_card(self.resolved, self.architecture)
-        observers = [plugin for plugin in registry.of("plugin") if plugin.status == "ok"]
-        self.session = Session(self.architecture, self.dataset, observers, request.strict)
-        self.channels = channels_of(self.architecture, self.dataset)
-        self.planned = self.resolved.recipe
-        if request.rehearse:
-            self.examples: Examples = rehearsal_examples(self.dataset, self.planned)
-            self.resolved = replace(self.resolved, recipe=rehearsal_recipe(self.planned))
-        else:
-            from zoo.data import find_source
+        check_against_card(resolved.recipe, self.architecture)
+        if not request.rehearse:
+            return resolved
+        self.planned = resolved.recipe
+        return replace(resolved, recipe=rehearsal_recipe(resolved.recipe))
 
-            self.examples = self.session.examples(find_source(request.source))
+    def _examples(self) -> Examples:
+        if self.request.rehearse:
+            return rehearsal_examples(self.dataset, self.resolved.recipe)
+        from zoo.data import find_source
+
+        return self.session.examples(find_source(self.request.source))
 
     def data(self, reporter: Reporter) -> Data:
         """Decode and split the images."""
@@ -102,9 +117,11 @@ class Prepared:
         recipe = self.resolved.recipe
         reporter.start("reading images", self.examples.count)
         try:
-            return prepare(self.examples, self.dataset.name, recipe, self.channels, reporter_progress(reporter))
+            data = prepare(self.examples, self.dataset.name, recipe, self.channels, reporter_progress(reporter))
         finally:
             reporter.stop()
+        check_parts(recipe, data)
+        return data
 
     def spec(self) -> Spec:
         """What the network is built for."""
@@ -131,22 +148,26 @@ def channels_of(architecture: Plugin, dataset: Plugin) -> int:
     return has[0] if has[0] in takes else takes[0]
 
 
-def fit_to_card(resolved: ResolvedRecipe, architecture: Plugin) -> ResolvedRecipe:
-    """Refuse unknown options, and raise an image size that is below what the network takes.
-
-    A size that a person asked for (a flag, --set or a file) is refused instead.
-    """
+def check_against_card(recipe: Recipe, architecture: Plugin) -> None:
+    """Raise UsageError for unknown options, and for image sizes below what the network takes."""
     options = architecture.facts.options
-    for option in resolved.recipe.options:
+    for option in recipe.options:
         if architecture.card is not None and option not in options:
             raise UsageError(f"{architecture.name} has no option {option!r}. It has: {', '.join(options) or 'none'}")
-    least, recipe = architecture.facts.min_size, resolved.recipe
+    least = architecture.facts.min_size
     small = [size for size in (recipe.image_size, *recipe.train_sizes) if size < least]
     if small:
         raise UsageError(
             f"{architecture.name} takes images from {least} pixels. Received: {small[0]}. Try --set image_size={least}"
         )
-    return resolved
+
+
+def check_parts(recipe: Recipe, data: Data) -> None:
+    """Raise UsageError if the recipe asks for what the split of the data does not have."""
+    if not len(data.train):
+        raise UsageError(f"{data.name} has no training images left after the split")
+    if (recipe.early_stopping or recipe.keep == "best") and not len(data.validation):
+        raise UsageError("early_stopping and keep = best need a validation part: --set validation=5000")
 
 
 def rehearsal_examples(dataset: Plugin, recipe: Recipe) -> Examples:
@@ -175,14 +196,15 @@ def rehearsal_recipe(recipe: Recipe) -> Recipe:
 
 def train(request: Request, reporter: Reporter, verbose: bool = False) -> Run:
     """Train a new run to its end and return it."""
-    prepared = Prepared(request)
     started = datetime.now(UTC)
+    prepared = Prepared(request)
     data = prepared.data(reporter)
+    threads = start_frameworks(default_threads(), verbose)
     run = Run(new_directory(request.architecture, request.dataset, request.output))
-    with locked(run.directory):
-        run.write(receipts.make(prepared, data, started))
+    with locked(run):
+        run.write(receipts.make(prepared, data, started, threads))
         keep_source(run, request.source)
-        return _go(run, prepared, data, reporter, verbose)
+        return _go(run, prepared, data, reporter)
 
 
 def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = False) -> Run:
@@ -190,7 +212,7 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
     receipt = run.receipt
     if receipt["status"] == "finished":
         raise UsageError(f"The run {run.id} has finished; there is nothing to resume. See: zoo show {run.directory}")
-    with locked(run.directory):
+    with locked(run):
         request = Request(
             architecture=receipt["spec"]["name"],
             dataset=receipt["dataset"]["name"],
@@ -201,28 +223,27 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
             export=receipt["export"],
             strict=receipt["strict"],
         )
-        prepared = Prepared(replace(request, recipe="quick"))
-        prepared.request, prepared.resolved = request, run.resolved
-        differences = receipts.differences(receipt, prepared)
-        if differences and not inexact:
-            raise ZooError(
-                "This run can't be resumed exactly here: " + "; ".join(differences) + ". "
-                "To go on all the same: --inexact (the receipt will say so)"
-            )
+        prepared = Prepared(request, run.resolved)
         data = prepared.data(reporter)
         if data.fingerprint != receipt["dataset"]["fingerprint"]:
             raise DataError(
                 f"The images of {data.name} are not those the run began with: fingerprint "
                 f"{data.fingerprint[:16]} now, {receipt['dataset']['fingerprint'][:16]} then"
             )
+        threads = start_frameworks(receipt["threads"], verbose)
+        differences = receipts.differences(receipt, prepared, threads)
+        if differences and not inexact:
+            raise ZooError(
+                "This run can't be resumed exactly here: " + "; ".join(differences) + ". "
+                "To go on all the same: --inexact (the receipt will say so)"
+            )
         if differences:
             run.update(inexact=[*receipt.get("inexact", []), *differences])
-        return _go(run, prepared, data, reporter, verbose)
+        return _go(run, prepared, data, reporter)
 
 
-def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, verbose: bool) -> Run:
+def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter) -> Run:
     """Train, or go on with, a run whose receipt is written; finish it."""
-    start_frameworks(run.receipt["threads"], verbose)
     from zoo.active import ActiveRun
     from zoo.contract import parameters_of
     from zoo.finish import finish
@@ -234,7 +255,9 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, verbose: b
             run.update(status="training")
             _announce(run, data, reporter)
             model = active.build(run.spec.height)
-            run.update(parameters=parameters_of(model))
+            parameters = parameters_of(model)
+            run.update(parameters=parameters)
+            require_space(run.directory, BYTES_PER_PARAMETER * parameters, "This run")
             prepared.session.notify("zoo_run_started", run=active)
             history = prepared.session.train(model, data, active.recipe, active)
             reporter.stop()
@@ -265,51 +288,43 @@ def _announce(run: Run, data: Data, reporter: Reporter) -> None:
     reporter.note(f"  {run.directory}")
 
 
-def start_frameworks(threads: Mapping[str, int] | None = None, verbose: bool = False) -> None:
-    """Import TensorFlow quietly and fix its thread counts, which are part of what makes runs repeatable."""
+def start_frameworks(threads: Mapping[str, int], verbose: bool = False) -> dict[str, int]:
+    """Import TensorFlow quietly and set its thread counts; return those in force.
+
+    They are part of what makes runs repeatable, and can't be changed once TensorFlow has computed something.
+    """
     quiet.import_tensorflow(verbose)
     import tensorflow as tf
 
-    wanted = threads or default_threads()
     setting = tf.config.threading
-    present = {
+    with suppress(RuntimeError):
+        setting.set_intra_op_parallelism_threads(threads["intra"])
+        setting.set_inter_op_parallelism_threads(threads["inter"])
+    return {
         "intra": setting.get_intra_op_parallelism_threads(),
         "inter": setting.get_inter_op_parallelism_threads(),
     }
-    if present == dict(wanted):
-        return
-    try:
-        setting.set_intra_op_parallelism_threads(wanted["intra"])
-        setting.set_inter_op_parallelism_threads(wanted["inter"])
-    except RuntimeError as error:
-        if threads is not None and any(present.values()):
-            raise ZooError(
-                f"TensorFlow already runs with other thread counts than the run's: {present}. "
-                "Resume in a process of its own"
-            ) from error
 
 
 # what only a run in progress needs ----------------------------------------------------------------------------
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
+def locked(run: Run) -> Iterator[None]:
     """Hold the run's lock, or say at once that another process trains into this directory."""
-    lock = FileLock(directory / "run.lock")
+    run.checkpoints.mkdir(exist_ok=True)
+    lock = FileLock(run.checkpoints / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise ZooError(f"Another process is training in {directory}") from None
-    try:
+        raise ZooError(f"Another process is training in {run.directory}") from None
+    with lock:
+        lock.release()  # `with` has taken it a second time
         yield
-    finally:
-        lock.release()
-        (directory / "run.lock").unlink(missing_ok=True)
 
 
 def keep_source(run: Run, source: Path | None) -> None:
     """Remember where the data lay, outside the receipt, which holds no path of the machine."""
-    run.checkpoints.mkdir(exist_ok=True)
     where = None if source is None else str(source.absolute())
     atomic_write(run.checkpoints / "source.json", json.dumps(where))
 

@@ -20,6 +20,7 @@ from zoo.errors import UsageError, ZooError
 Array = np.ndarray[Any, Any]
 Engine = Literal["auto", "litert", "tensorflow"]
 BATCH = 16
+_PIXELS_AT_ONCE = 80_000  # large images in smaller batches: the memory is for feature maps
 
 
 @dataclass(frozen=True)
@@ -91,16 +92,19 @@ def _predictions(
     spec: dict[str, Any], files: Sequence[Path], run: Callable[[Array], Array], names: Sequence[str], top: int
 ) -> Iterator[Prediction]:
     shape = (spec["height"], spec["width"], spec["channels"])
-    for start in range(0, len(files), BATCH):
+    size = max(1, min(BATCH, len(files), _PIXELS_AT_ONCE // (shape[0] * shape[1])))
+    for start in range(0, len(files), size):
         decoded: dict[Path, Array] = {}
         errors: dict[Path, str] = {}
-        for file in files[start : start + BATCH]:
+        for file in files[start : start + size]:
             try:
                 decoded[file] = images.load(file, *shape, spec["resize"], spec["interpolation"])
             except images.UndecodableImage as error:
                 errors[file] = str(error)
-        rows = iter(run(np.stack(list(decoded.values()))) if decoded else ())
-        for file in files[start : start + BATCH]:
+        whole = list(decoded.values())
+        # every batch has the same size, so that LiteRT plans its memory once
+        rows = iter(run(np.stack(whole + whole[-1:] * (size - len(whole)))) if whole else ())
+        for file in files[start : start + size]:
             yield Prediction(file, error=errors[file]) if file in errors else _ranked(file, next(rows), names, top)
 
 
@@ -122,10 +126,15 @@ def litert(path: Path) -> Callable[[Array], Array]:
         raise ZooError(f"{path} can't be loaded by LiteRT: {error}. Try: --engine tensorflow") from error
     source, target = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
+    planned: tuple[int, ...] = ()
+
     def run(batch: Array) -> Array:
-        with quiet.frameworks():  # LiteRT announces its delegate when it first allocates
-            interpreter.resize_tensor_input(source, batch.shape)
-            interpreter.allocate_tensors()
+        nonlocal planned
+        if batch.shape != planned:
+            with quiet.frameworks():  # LiteRT announces its delegate when it first allocates
+                interpreter.resize_tensor_input(source, batch.shape)
+                interpreter.allocate_tensors()
+            planned = batch.shape
         interpreter.set_tensor(source, batch.astype(np.float32))
         interpreter.invoke()
         result: Array = interpreter.get_tensor(target)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from zoo.hardware import cores, default_threads, describe, resolve_precision, versions
+from zoo.hardware import describe, resolve_precision, versions
 from zoo.runs import FORMAT
 from zoo.types import Data
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zoo.pipeline import Prepared
 
 
-def make(prepared: Prepared, data: Data, started: datetime) -> dict[str, Any]:
+def make(prepared: Prepared, data: Data, started: datetime, threads: Mapping[str, int]) -> dict[str, Any]:
     """The receipt of a run that begins: what was asked, resolved to what, on which images, with which versions."""
     request, resolved = prepared.request, prepared.resolved
     return {
@@ -35,7 +35,7 @@ def make(prepared: Prepared, data: Data, started: datetime) -> dict[str, Any]:
             "notes": list(data.notes),
         },
         "precision": resolve_precision(resolved.recipe),
-        "threads": default_threads(),
+        "threads": dict(threads),
         "determinism": False,
         "export": request.export,
         "strict": request.strict,
@@ -48,7 +48,7 @@ def plugin_versions(prepared: Prepared) -> Sequence[tuple[str, str]]:
     return [(plugin.distribution, plugin.version) for plugin in (prepared.architecture, prepared.dataset)]
 
 
-def differences(receipt: Mapping[str, Any], prepared: Prepared) -> list[str]:
+def differences(receipt: Mapping[str, Any], prepared: Prepared, threads: Mapping[str, int]) -> list[str]:
     """What here is not as it was when the run began and would change its bits, in words."""
     now = versions(plugin_versions(prepared))
     watched = ("zoo", "tensorflow", "keras", "numpy", prepared.architecture.distribution)
@@ -62,8 +62,8 @@ def differences(receipt: Mapping[str, Any], prepared: Prepared) -> list[str]:
         found.append(
             f"the processor had {', '.join(receipt['hardware']['features'])}, here it has {', '.join(features)}"
         )
-    if receipt["threads"]["intra"] > cores():
-        found.append(f"it ran on {receipt['threads']['intra']} cores, here are {cores()}")
+    if dict(threads) != receipt["threads"]:
+        found.append(f"TensorFlow ran with the threads {receipt['threads']}, here it has {dict(threads)}")
     if platform.machine() != receipt["hardware"]["system"].split()[-1]:
         found.append(f"it ran on {receipt['hardware']['system']}")
     return found

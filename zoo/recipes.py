@@ -156,8 +156,8 @@ def resolve(
         layer(table, _at(config.name, lines))
     for setting in settings:
         layer(parse_setting(setting), lambda _key: "--set")
-    layer(overrides or {}, lambda key: f"--{key.replace('_', '-')}")
-    _finish(values, origins, architecture)
+    layer(overrides or {}, lambda key: "--epochs" if key == "epochs" else "argument")
+    _finish(values, origins, architecture, dataset)
     recipe = Recipe(**values)
     check_sense(recipe, origins)
     return ResolvedRecipe(name, recipe, origins)
@@ -182,11 +182,13 @@ def _at(file: str, lines: Mapping[str, int]) -> Callable[[str], str]:
     return lambda key: f"{file}:{lines.get(key, 1)}"
 
 
-def _finish(values: dict[str, Any], origins: dict[str, str], architecture: Plugin) -> None:
-    """Fill in what the card knows: the size of the input."""
-    if not values.get("image_size"):
-        values["image_size"] = architecture.facts.size or 32
-        origins["image_size"] = f"card of {architecture.name}" if architecture.facts.size else "core"
+def _finish(values: dict[str, Any], origins: dict[str, str], architecture: Plugin, dataset: Plugin) -> None:
+    """Where no recipe says the size of the input: the images' own, or the network's; never less than it takes."""
+    if values.get("image_size"):
+        return
+    owner = dataset if dataset.facts.size else architecture
+    values["image_size"] = max(owner.facts.size or 32, architecture.facts.min_size)
+    origins["image_size"] = f"card of {owner.name}" if owner.facts.size else "core"
 
 
 def _candidates(architecture: Plugin, dataset: Plugin) -> list[tuple[Path, str]]:

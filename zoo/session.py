@@ -87,13 +87,24 @@ class Session:
         for default in (defaults.TrainDefault(), defaults.PredictDefault()):
             if default.hook not in hooks:
                 self._manager.register(default)
-        for observer in self.observers:
+        for observer in filter(self._importable, self.observers):
             self._register(observer)
         try:
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
             raise PluginError(str(error)) from error
         self._loaded = True
+
+    def _importable(self, observer: Plugin) -> bool:
+        """Whether an observer can be imported; one that can't is logged and left out, it stops no run."""
+        try:
+            observer.load()
+        except PluginError as error:
+            if self.strict:
+                raise
+            _log.warning("%s", error)
+            return False
+        return True
 
     # data set -----------------------------------------------------------------------------------------------
 

@@ -17,11 +17,11 @@ import tensorflow as tf
 
 from zoo import augmentation
 from zoo.active import ActiveRun
-from zoo.errors import UsageError, ZooError
+from zoo.errors import ZooError
 from zoo.feeder import Chunk, Feeder, Plan
 from zoo.optimizers import decay, make_optimizer
 from zoo.recipes import Recipe
-from zoo.types import Data, History, Model, Part
+from zoo.types import Data, History, Model
 
 Array = np.ndarray[Any, Any]
 Arrays = dict[str, Array]
@@ -204,7 +204,6 @@ class Engine:
         self.data, self.recipe, self.run = data, recipe, run
         self.model = model
         self.plan = Plan(recipe, run.spec.seed, len(data.train), data.train.images.shape[1])
-        check_possible(recipe, data)
         self.at = Progressing()
         self.steps_per_chunk = 1
         self.trainer = Trainer(model, recipe, recipe.image_size)
@@ -286,7 +285,7 @@ class Engine:
             "learning_rate": float(self.plan.rates()[self.at.step - 1]),
             "image_size": self.trainer.size,
         }
-        part = validation_part(self.data)
+        part = self.data.monitored
         if len(part):
             weights = self.trainer.published()
             loss, accuracy = self.run.validate(weights, part)
@@ -318,16 +317,3 @@ class Engine:
             f"The training diverged: {what}. The last good checkpoint is kept. "
             f"Try a lower rate: --set learning_rate={self.recipe.learning_rate / 3:.1g}, or --set clip_norm=1"
         )
-
-
-def validation_part(data: Data) -> Part:
-    """The part that draws the curve: validation, or the test part where the recipe has none (as the chapter)."""
-    return data.validation if len(data.validation) else data.test
-
-
-def check_possible(recipe: Recipe, data: Data) -> None:
-    """Raise UsageError if the recipe asks for what the data do not have."""
-    if not len(data.train):
-        raise UsageError(f"{data.name} has no training images left after the split")
-    if (recipe.early_stopping or recipe.keep == "best") and not len(data.validation):
-        raise UsageError("early_stopping and keep = best need a validation part: --set validation=5000")

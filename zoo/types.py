@@ -151,6 +151,11 @@ class Data:
         """The parts by name."""
         return {"training": self.train, "validation": self.validation, "test": self.test}
 
+    @property
+    def monitored(self) -> Part:
+        """The part that draws the curve: validation, or the test part where a recipe has none (the chapter's)."""
+        return self.validation if len(self.validation) else self.test
+
 
 @dataclass(frozen=True)
 class Figure:

@@ -41,8 +41,12 @@ def command(run: str, files: tuple[Path, ...], top: int, as_json: bool, engine: 
     RUN is a path, the beginning of an id, "last", or "ARCH DATASET".
     """
     from zoo import api
+    from zoo.runs import resolve
 
-    predictions = api.predict(run, files, top=top, engine=engine, verbose=verbose())
+    found = resolve(run)
+    if found.receipt.get("rehearsal"):
+        click.echo("REHEARSAL: this network has seen generated images only; its answers mean nothing", err=True)
+    predictions = api.predict(found, files, top=top, engine=engine, verbose=verbose())
     if as_json:
         import json
 
@@ -53,10 +57,15 @@ def command(run: str, files: tuple[Path, ...], top: int, as_json: bool, engine: 
 
 
 def _print(predictions: list[Prediction]) -> None:
-    width = max(len(str(prediction.file)) for prediction in predictions)
+    width = max(len(_shown(prediction.file)) for prediction in predictions)
     for prediction in predictions:
         if prediction.error:
-            click.echo(f"{prediction.file}: {prediction.error}", err=True)
+            click.echo(f"{_shown(prediction.file)}: {prediction.error}", err=True)
             continue
         shown = "  ".join(f"{name} {100 * probability:.1f} %" for name, probability in prediction.classes)
-        click.echo(f"{prediction.file!s:<{width}}  {shown}")
+        click.echo(f"{_shown(prediction.file):<{width}}  {shown}")
+
+
+def _shown(file: Path) -> str:
+    """The path as a terminal may be given it: a file's name can hold control characters."""
+    return "".join(character if character.isprintable() else "?" for character in str(file))
