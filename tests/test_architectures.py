@@ -304,6 +304,7 @@ class Interrupting:
 
     def __init__(self, recipe: Recipe = BOOK, calls: int | None = None) -> None:
         self.directory, self.spec, self.recipe = Path(), FC_TF, recipe
+        self.rehearsal = False
         self.history = History()
         self.figures: list[Figure] = []
         self.saved: tuple[int, dict[str, Any], History] | None = None
