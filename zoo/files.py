@@ -6,9 +6,7 @@ Importing this module imports no NumPy and no framework.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,7 +46,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """
     path = Path(path)
     # a name of fixed length: one made from the file's own could be too long for the file system
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    temporary = path.parent / f".{os.urandom(8).hex()}.tmp"
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -83,6 +81,8 @@ def sync_folder(folder: Path) -> None:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's content in hexadecimal, reading it in pieces."""
+    import hashlib  # OpenSSL takes 5 MB, which a cold prediction can do without
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -19,20 +19,26 @@ from zoo.recipes import Recipe
 class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]  # Keras is Any here
     """Adam (Kingma and Ba, 2015) whose update of a variable is one kernel."""
 
+    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+        """Update all variables; the bias corrections, alike for all of them, are computed once."""
+        step = tf.cast(self.iterations + 1, tf.float32)
+        self._powers = tf.pow(tf.constant(self.beta_1), step), tf.pow(tf.constant(self.beta_2), step)
+        return super().apply(grads, trainable_variables)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one variable and its moments in place; a sparse gradient is left to Keras."""
         if isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations + 1, tf.float32)
+        beta1_power, beta2_power = self._powers
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
             m=_handle(self._momentums[index]),
             v=_handle(self._velocities[index]),
-            beta1_power=tf.pow(tf.constant(self.beta_1), step),
-            beta2_power=tf.pow(tf.constant(self.beta_2), step),
-            lr=tf.cast(learning_rate, tf.float32),
+            beta1_power=beta1_power,
+            beta2_power=beta2_power,
+            lr=learning_rate,
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,

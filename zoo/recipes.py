@@ -14,10 +14,12 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from zoo.errors import UsageError, nearest
-from zoo.registry import Plugin
+
+if TYPE_CHECKING:
+    from zoo.registry import Plugin
 
 Resize = Literal["stretch", "crop"]
 Interpolation = Literal["area", "linear"]

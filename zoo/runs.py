@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,7 +130,7 @@ def new_directory(architecture: str, dataset: str, output: Path | None) -> Path:
     """Make and return the directory of a new run: `output`, which must be new or empty, or a fresh one."""
     if output is None:
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        output = runs_root() / f"{architecture}-{dataset}" / f"{stamp}-{secrets.token_hex(3)}"
+        output = runs_root() / f"{architecture}-{dataset}" / f"{stamp}-{os.urandom(3).hex()}"
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output must be a directory. Received: {output}, which is a file")
     if output.is_dir() and any(output.iterdir()):
