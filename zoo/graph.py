@@ -32,6 +32,9 @@ class Node:
     `shape` is that of its output without the batch, () if unknown, None for a size that varies. `parameters`
     counts all of its weights, `frozen` those of them that training does not change. `stage` names the part of
     the network that it folds into, "" for none.
+    `multiply_adds` is what it computes for one image (see `zoo.cost`), None if unknown. An output sees a `window`
+    of its input, (height, width), and the next output one that lies `stride` further (less than 1 where the image
+    grows); a window of (0, 0) is all of the input, None an unknown one.
     """
 
     name: str
@@ -41,6 +44,9 @@ class Node:
     parameters: int = 0
     stage: str = ""
     frozen: int = 0
+    multiply_adds: int | None = 0
+    window: tuple[int, int] | None = (1, 1)
+    stride: tuple[float, float] = (1, 1)
 
 
 @dataclass(frozen=True)
@@ -100,11 +106,17 @@ class Graph:
         """Read back what `to_json` wrote. Raises ZooError for anything else."""
         try:
             stored: dict[str, Any] = json.loads(text)
-            nodes = tuple(Node(**{**node, "shape": tuple(node["shape"])}) for node in stored["nodes"])
+            nodes = tuple(_node(entry) for entry in stored["nodes"])
             edges = tuple((str(tail), str(head)) for tail, head in stored["edges"])
             return cls(str(stored["name"]), nodes, edges, note=str(stored.get("note", "")))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ZooError(f"This is not a layer graph that zoo wrote: {error}") from error
+
+
+def _node(entry: dict[str, Any]) -> Node:
+    """A node from JSON, which knows lists but no tuples."""
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    return Node(**fields)
 
 
 def chain(name: str, *nodes: Node, note: str = "") -> Graph:
@@ -260,6 +272,7 @@ def _merged(members: list[Node], taken: set[str]) -> Node:
     main = next((node for kind in _RANKS for node in members if node.kind == kind), members[0])
     stage = members[0].stage
     name = unique(stage or main.name, taken)
+    costs = [node.multiply_adds for node in members]
     return Node(
         name=name,
         kind=main.kind,
@@ -268,6 +281,8 @@ def _merged(members: list[Node], taken: set[str]) -> Node:
         parameters=sum(node.parameters for node in members),
         stage=stage,
         frozen=sum(node.frozen for node in members),
+        multiply_adds=None if None in costs else sum(cost or 0 for cost in costs),
+        window=None,
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
 
+from zoo import arithmetic
 from zoo.graph import Graph, Node, Shape, chain, unique
 from zoo.types import Spec
 
@@ -57,7 +59,7 @@ def read(model: Any, spec: Spec | None) -> Graph:
     shape = (spec.height, spec.width, spec.channels) if spec else ()
     first = [Node("input", "input", "Input", shape)] if spec else []
     layers = getattr(model, "layers", None) if isinstance(model, keras.Model) else None
-    nodes = [_layer_node(layer, layer.name, ()) for layer in layers] if layers else _variable_nodes(model)
+    nodes = [_layer_node(layer, layer.name, (), ()) for layer in layers] if layers else _variable_nodes(model, shape)
     order = "creation" if layers else "their names"
     note = f"The network tells no connections: its layers stand in the order of {order}."
     return chain(title, *first, *_staged(nodes), note=note)
@@ -90,23 +92,24 @@ class _Builder:
             if isinstance(operation, keras.Model) and _traced(operation):
                 names = self.expand(operation, parents, f"{name}/")
             else:
-                added = self._add(self._node(operation, name, _shape(call.output_tensors[0])))
+                given = _shape(call.input_tensors[0]) if call.input_tensors else ()
+                added = self._add(self._node(operation, name, given, _shape(call.output_tensors[0])))
                 self.edges += [(parent, added) for parent in dict.fromkeys(parents)]
                 names = [added] * len(call.output_tensors)
             sources.update(zip(map(id, call.output_tensors), names, strict=True))
         return [sources[id(tensor)] for tensor in model.outputs]
 
-    def _node(self, operation: Any, name: str, shape: Shape) -> Node:
-        node = _layer_node(operation, name, shape)
+    def _node(self, operation: Any, name: str, given: Shape, shape: Shape) -> Node:
+        node = _layer_node(operation, name, given, shape)
         if id(operation) in self._named:  # a shared layer: its weights count once
-            return Node(name, node.kind, f"{node.detail} (shared)", shape)
+            return replace(node, detail=f"{node.detail} (shared)", parameters=0, frozen=0)
         self._named[id(operation)] = name
         return node
 
     def _add(self, node: Node) -> str:
         name = unique(node.name, self._taken)
         self._taken.add(name)
-        self.nodes.append(node if name == node.name else Node(**{**vars(node), "name": name}))
+        self.nodes.append(replace(node, name=name))
         return name
 
     def _stable_name(self, operation: Any, prefix: str) -> str:
@@ -167,11 +170,22 @@ def _size(weights: Iterable[Any]) -> int:
     return sum(math.prod(weight.shape) for weight in weights)
 
 
-def _layer_node(operation: Any, name: str, shape: Shape) -> Node:
+def _layer_node(operation: Any, name: str, given: Shape, shape: Shape) -> Node:
+    """The node of a layer or operation that makes `shape` of `given`."""
     kind = _kind(type(operation).__name__)
     total = _size(getattr(operation, "weights", ()))
-    frozen = total - _size(getattr(operation, "trainable_weights", ()))
-    return Node(name, kind, _detail(operation, kind), shape, total, frozen=frozen)
+    window, stride = arithmetic.reach(operation, kind, given, shape)
+    return Node(
+        name,
+        kind,
+        _detail(operation, kind),
+        shape,
+        total,
+        frozen=total - _size(getattr(operation, "trainable_weights", ())),
+        multiply_adds=arithmetic.multiply_adds(operation, kind, given, shape),
+        window=window,
+        stride=stride,
+    )
 
 
 def _kind(class_name: str) -> str:
@@ -247,11 +261,12 @@ def _staged(nodes: Iterable[Node]) -> Iterable[Node]:
     known = set(stages.values())
     for node in listed:
         stage = node.stage or stages.get(node.name) or (node.name if node.name in known else "")
-        yield Node(**{**vars(node), "stage": stage})
+        yield replace(node, stage=stage)
 
 
-def _variable_nodes(model: Any) -> list[Node]:
+def _variable_nodes(model: Any, image: Shape) -> list[Node]:
     """A node per group of variables: "W1" and "b1", or "hidden/w" and "hidden/b", belong together."""
+    products = arithmetic.products(model, image) if image else None
     trainable = {id(variable) for variable in model.trainable_variables}
     groups: dict[str, list[tuple[str, Any]]] = {}
     for label, variable in _labelled(model):
@@ -270,7 +285,10 @@ def _variable_nodes(model: Any) -> list[Node]:
         frozen = _size(variable for variable in variables if id(variable) not in trainable)
         name = key if "/" in members[0][0] or not key.isdigit() else ", ".join(label for label, _ in members)
         shape = (last,) if kind == "dense" else ()
-        nodes.append(Node(name, kind, texts.get(kind, "Variables"), shape, _size(variables), frozen=frozen))
+        costs = None if products is None else sum(products.get(id(variable), 0) for variable in variables)
+        text = texts.get(kind, "Variables")
+        node = Node(name, kind, text, shape, _size(variables), frozen=frozen, multiply_adds=costs, window=None)
+        nodes.append(node)
     return nodes
 
 
