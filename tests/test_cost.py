@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo import cost
-from zoo.cost import Cost, scaled
+from zoo.cost import Cost
 from zoo.graph import Graph, Node, from_model
 from zoo.types import Spec
 
@@ -227,7 +227,7 @@ class TestText:
         assert max(map(len, lines)) <= 80
         (row,) = [line for line in lines if "conv2 " in line]
         assert row.startswith("a_rather")
-        assert row.split()[1:] == [*"220 x 220 x 64".split(), "36,928", "1.78", "G", "12.4", "MB", "5"]
+        assert " ".join(row.split()[1:]) == "220 x 220 x 64 36,928 1.78 G 12.4 MB 5"
 
     def test_where_there_is_room_operations_are_shown(self) -> None:
         assert "Conv 3x3, 64" in cost.format_table(self.long_names(), None)
@@ -238,16 +238,6 @@ class TestText:
         assert found["multiply_adds"] == 6 * 6 * 27 * 5
         assert found["receptive_field"] == [3, 3]
         assert found["layers"][1]["shape"] == [6, 6, 5]
-
-    @pytest.mark.parametrize(
-        ("value", "text"),
-        [
-            *((None, "-"), (0, "0"), (999, "999"), (1000, "1.00 k"), (12_345, "12.3 k"), (99_960, "100 k")),
-            *((999_940, "1.00 M"), (999_400, "999 k"), (15_470_264_320, "15.5 G")),
-        ],
-    )
-    def test_counts_have_three_digits(self, value: int | None, text: str) -> None:
-        assert scaled(value) == text
 
     def test_an_empty_graph_costs_nothing(self) -> None:
         found = cost.table(Graph("empty", (), ()))

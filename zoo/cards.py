@@ -34,17 +34,19 @@ class Card:
     """Listing facts of one plugin; every field is optional (`channels` then is 1 or 3 for an architecture, 3 for
     a data set).
 
-    Architectures: `parameters` is the count at `size` pixels, `channels[0]` channels and `classes` classes;
+    Architectures: `parameters` is the count at `size` pixels, `channels[0]` channels and `classes` classes, and
+    `multiply_adds` those of one image (`zoo build NAME --json` prints both);
     `channels` are the numbers of input channels that it takes, `min_size` the least height and width;
     `options` maps each option of `Spec.options` to its default.
     Data sets: `images` is the count of images, `test_images` of which are a published test part,
     `class_names` their classes, `size` the native size in pixels if there is one, `channels` what the
-    images have, `download` the size of the download in bytes.
+    images have, `built_in` whether they are inside the package, `download` the size of the download in bytes.
     """
 
     summary: str = ""
     paper: str = ""
     parameters: int | None = None
+    multiply_adds: int | None = None
     classes: int | None = None
     channels: tuple[int, ...] = ()
     size: int | None = None
@@ -53,6 +55,7 @@ class Card:
     images: int | None = None
     test_images: int = 0
     class_names: tuple[str, ...] = ()
+    built_in: bool = False
     download: int | None = None
     licence: str = ""
     homepage: str = ""
@@ -62,6 +65,7 @@ _TYPES: dict[str, Any] = {
     "summary": str,
     "paper": str,
     "parameters": int,
+    "multiply_adds": int,
     "classes": int,
     "channels": list,
     "size": int,
@@ -70,6 +74,7 @@ _TYPES: dict[str, Any] = {
     "images": int,
     "test_images": int,
     "class_names": list,
+    "built_in": bool,
     "download": int,
     "licence": str,
     "homepage": str,
@@ -129,9 +134,9 @@ def _card(kind: Kind, table: dict[str, Any], where: str) -> Card:
 
 def _wrong(key: str, value: Any) -> str:
     """What is wrong with a fact, in words, or ""."""
-    if not isinstance(value, _TYPES[key]) or isinstance(value, bool):
+    if not isinstance(value, _TYPES[key]) or isinstance(value, bool) is not (_TYPES[key] is bool):
         return "has the wrong type"
-    if isinstance(value, int) and value < (1 if key in ("size", "min_size", "classes") else 0):
+    if _TYPES[key] is int and value < (1 if key in ("size", "min_size", "classes") else 0):
         return "is too small"
     if key == "channels" and (not value or not all(number in (1, 3) for number in value)):
         return "must be a list of 1, 3 or both"

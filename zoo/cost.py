@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from zoo.graph import Graph, Node, Shape, format_shape
+from zoo.units import scaled, size_of
 
 BYTES = 4  # of a float32
 
@@ -201,7 +202,7 @@ def format_table(cost: Cost, width: int | None = 80) -> str:
     where there is room for them.
     """
     rows = [_HEADER, *map(_row, cost.layers)]
-    rows.append(("total", "", "", f"{cost.parameters:,}", scaled(cost.multiply_adds), memory(cost.memory), ""))
+    rows.append(("total", "", "", f"{cost.parameters:,}", scaled(cost.multiply_adds), size_of(cost.memory), ""))
     sizes = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     excess = 0 if width is None else sum(sizes) + 2 * (len(sizes) - 1) - width
     columns = [column for column in range(len(_HEADER)) if column != 1 or excess <= 0]
@@ -227,14 +228,14 @@ def _row(layer: LayerCost) -> tuple[str, ...]:
     counted = "" if layer.multiply_adds == 0 else scaled(layer.multiply_adds)
     parameters = f"{layer.parameters:,}" if layer.parameters else ""
     shape = format_shape(layer.shape)
-    return layer.name, layer.detail, shape, parameters, counted, memory(layer.memory), field
+    return layer.name, layer.detail, shape, parameters, counted, size_of(layer.memory), field
 
 
 def _remarks(cost: Cost) -> list[str]:
     """What is to be said below the table."""
     said = ["Multiply-adds and memory are for one image, memory in float32."]
     if cost.peak_memory is not None:
-        said.append(f"Peak at inference: {memory(cost.peak_memory)}, in this order of the layers.")
+        said.append(f"Peak at inference: {size_of(cost.peak_memory)}, in this order of the layers.")
     last = cost.last_feature_map
     if last is not None and last.receptive_field is not None:
         pixels = "the whole image" if last.whole_image else f"{format_field(last.receptive_field)} pixels"
@@ -249,25 +250,6 @@ def _remarks(cost: Cost) -> list[str]:
 def format_field(size: tuple[int, int]) -> str:
     """ "212" pixels on both sides, or "height x width"."""
     return str(size[0]) if size[0] == size[1] else f"{size[0]} x {size[1]}"
-
-
-def scaled(value: int | None) -> str:
-    """A count with three digits and its unit: "15.5 G", "87.1 M", "640"; a dash for None."""
-    if value is None:
-        return "-"
-    for factor, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        # 999,950 rounds to 1000 k, which is 1 M
-        if value >= 0.9995 * factor:
-            share = value / factor
-            digits = 2 if share < 9.995 else 1 if share < 99.95 else 0
-            return f"{share:.{digits}f} {unit}"
-    return str(value)
-
-
-def memory(value: int | None) -> str:
-    """Bytes in decimal units: "12.8 MB"; a dash for None."""
-    text = scaled(value)
-    return text if value is None else f"{text}B" if " " in text else f"{text} B"
 
 
 def _cut(text: str, size: int) -> str:

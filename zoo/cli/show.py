@@ -10,6 +10,7 @@ import click
 from zoo.cli.text import facts, number, percent, print_json
 from zoo.errors import UsageError, nearest
 from zoo.registry import TITLES, Plugin, Registry
+from zoo.units import scaled
 
 if TYPE_CHECKING:
     from zoo.runs import Run
@@ -76,12 +77,26 @@ def _plugin(plugin: Plugin, registry: Registry) -> str:
     describe = {"architecture": _architecture, "dataset": dataset_facts}.get(plugin.kind)
     pairs = describe(plugin) if describe else []
     lines = [f"on {other}: {', '.join(names)}" for other, names in _recipes(plugin, registry).items()]
-    pairs += [("recipes", "\n".join(lines)), ("module", plugin.value)]
+    pairs += [("recipes", "\n".join(lines)), ("results", _results(plugin, registry)), ("module", plugin.value)]
     train = {
         "architecture": f"zoo train {plugin.name} DATASET",
         "dataset": f"zoo train ARCH {plugin.name}",
     }.get(plugin.kind, "")
     return f"{head}\n{facts([('summary', plugin.facts.summary), *pairs, ('train it', train)])}"
+
+
+def _results(plugin: Plugin, registry: Registry) -> str:
+    """The published results, the most accurate first."""
+    from zoo.progress import duration
+    from zoo.results import published
+
+    lines = []
+    for result in published(registry.plugins).of(plugin):
+        other = result.dataset if plugin.kind == "architecture" else result.architecture
+        runs = f", {result.seeds} seeds" if result.seeds > 1 else ""
+        took = f", {duration(result.seconds)}" if result.seconds else ""
+        lines.append(f"{100 * result.accuracy:.2f} % on {other} ({result.recipe}{runs}{took})")
+    return "\n".join(lines)
 
 
 def _architecture(plugin: Plugin) -> list[tuple[str, str]]:
@@ -98,6 +113,7 @@ def _architecture(plugin: Plugin) -> list[tuple[str, str]]:
     return [
         ("paper", card.paper),
         ("parameters", counted),
+        ("mult-adds", f"{scaled(card.multiply_adds)} for an image of that size" if card.multiply_adds else ""),
         ("input", f"{size}{least}, {channels} channels"),
         ("options", options),
         ("licence", card.licence),

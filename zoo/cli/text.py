@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-SHORTEST = 16  # a column that gives way keeps at least this many characters
+SHORTEST = 16  # a column that gives way keeps so many characters
 
 
 def terminal_width() -> int | None:
@@ -25,11 +25,12 @@ def table(
     gives_way: str = "",
     drops: Sequence[str] = (),
     width: int | None = None,
+    least: int = SHORTEST,
 ) -> str:
     """Align `rows` under `header`; the columns in `right` to the right.
 
-    Within `width` characters the column `gives_way` is cut, then the columns `drops` are left out one by
-    one; where that is not enough, each row becomes a small block of its own.
+    Within `width` characters the column `gives_way` is cut, to `least` characters, then the columns `drops` are
+    left out one by one; where that is not enough, each row becomes a small block of its own.
     """
     columns = {title: [row[index] for row in rows] for index, title in enumerate(header)}
     for dropped in (None, *drops):
@@ -37,7 +38,7 @@ def table(
         sizes = {title: max(map(len, [title, *cells])) for title, cells in columns.items()}
         excess = 0 if width is None else sum(sizes.values()) + 2 * (len(sizes) - 1) - width
         if gives_way in sizes:
-            spare = max(0, sizes[gives_way] - SHORTEST)
+            spare = max(0, sizes[gives_way] - least)
             sizes[gives_way] -= min(max(excess, 0), spare)
             excess -= spare
         if excess <= 0:

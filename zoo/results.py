@@ -1,0 +1,173 @@
+"""Published results: the receipts `results/*.json` beside a plugin's card, read without importing the plugin.
+
+A receipt is a JSON object of one (architecture, data set, recipe), with an entry per run of another seed::
+
+    {"architecture": "my-net", "dataset": "mnist", "part": "test",
+     "recipe": {"name": "quick", "values": {"image_size": 28}},
+     "seeds": [{"seed": 0, "count": 10000, "correct": 9888, "command": "zoo train my-net mnist", "seconds": 402.0}]}
+
+Those keys are needed (`values`, `command` and `seconds` may be missing); `scripts/results.py add RUN` writes more. A rate
+is that of training, from the run's `forecast` or measured (`images_per_second`). A package publishes results of
+its own architectures and data sets.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.registry import Plugin
+
+FOLDER = "results"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A published result: means over its `seeds`, and the file that it comes from.
+
+    `accuracy` is a share (0..1) of `count` images of `part`, `spread` the standard deviation over the seeds (None
+    for one); `seconds` is the median wall time of a run, `images_per_second` that of training; `size` is the
+    image's in pixels. None is unknown.
+    """
+
+    architecture: str
+    dataset: str
+    recipe: str
+    part: str
+    accuracy: float
+    spread: float | None
+    count: int
+    seeds: int
+    seconds: float | None
+    images_per_second: float | None
+    size: int | None
+    command: str
+    file: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as JSON has it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Published:
+    """All results, and a sentence for each receipt that could not be read."""
+
+    results: tuple[Result, ...]
+    notes: tuple[str, ...]
+
+    def of(self, plugin: Plugin) -> tuple[Result, ...]:
+        """The results of an architecture or on a data set, the most accurate first."""
+        return tuple(result for result in self.results if getattr(result, plugin.kind) == plugin.name)
+
+
+def published(plugins: Iterable[Plugin]) -> Published:
+    """Read the receipts in the packages of `plugins` that can be used. A bad one becomes a note."""
+    owned: dict[Path, list[Plugin]] = {}
+    for plugin in plugins:
+        if plugin.folder is not None and plugin.status == "ok":
+            owned.setdefault(plugin.folder, []).append(plugin)
+    results, notes = [], []
+    for folder, owners in owned.items():
+        for path in receipts(folder):
+            try:
+                result = read(path)
+                _check_owner(result, owners)
+                results.append(result)
+            except (OSError, ValueError, RecursionError) as error:
+                notes.append(f"{FOLDER}/{path.name} of {owners[0].origin} is left out: {error}")
+    results.sort(key=lambda result: (-result.accuracy, result.architecture, result.dataset, result.recipe))
+    return Published(tuple(results), tuple(notes))
+
+
+def receipts(folder: Path) -> list[Path]:
+    """The receipts of the package in `folder`, by name."""
+    try:
+        names = os.listdir(folder / FOLDER)  # noqa: PTH208 (pathlib's takes three times as long, for each package)
+    except OSError:
+        return []
+    return [folder / FOLDER / name for name in sorted(names) if name.endswith(".json")]
+
+
+def read(path: Path) -> Result:
+    """Read a receipt. Raises ValueError that says what is wrong with it, OSError if it can't be read."""
+    content = json.loads(path.read_bytes())
+    if not isinstance(content, dict):
+        raise ValueError("it must hold a JSON object")
+    recipe = _field(content, "recipe", dict)
+    runs = _field(content, "seeds", list)
+    if not runs or not all(isinstance(run, dict) for run in runs):
+        raise ValueError("seeds must hold an object per run")
+    shares = [_share(run) for run in runs]
+    mean = sum(shares) / len(shares)
+    squares = sum((share - mean) ** 2 for share in shares)
+    values = recipe.get("values")
+    size = values.get("image_size") if isinstance(values, dict) else None
+    return Result(
+        architecture=_field(content, "architecture", str),
+        dataset=_field(content, "dataset", str),
+        recipe=_field(recipe, "name", str),
+        part=_field(content, "part", str),
+        accuracy=mean,
+        spread=(squares / (len(shares) - 1)) ** 0.5 if len(shares) > 1 else None,
+        count=runs[0]["count"],
+        seeds=len(runs),
+        seconds=_median([_number(run.get("seconds")) for run in runs]),
+        images_per_second=_median([_rate(run) for run in runs]),
+        size=size if _is_count(size) else None,
+        command=str(runs[0].get("command", "")),
+        file=path.name,
+    )
+
+
+def _check_owner(result: Result, owners: list[Plugin]) -> None:
+    names = {(owner.kind, owner.name) for owner in owners}
+    if not names & {("architecture", result.architecture), ("dataset", result.dataset)}:
+        raise ValueError(
+            f"it is of {result.architecture} on {result.dataset}, and the package has "
+            f"{', '.join(sorted(name for _, name in names))}"
+        )
+
+
+def _field(content: Mapping[str, Any], key: str, kind: type) -> Any:
+    if not isinstance(content.get(key), kind):
+        name = {dict: "an object", list: "a list", str: "a string"}[kind]
+        raise ValueError(f"{key} must be {name}. Received: {content.get(key)!r}")
+    return content[key]
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _share(run: Mapping[str, Any]) -> float:
+    """The accuracy of a run, from its counts."""
+    count, correct = run.get("count"), run.get("correct")
+    if not _is_count(count) or not (_is_count(correct) or correct == 0) or correct > count:
+        raise ValueError(f"count and correct must be counts of images. Received: {count!r} and {correct!r}")
+    return float(correct / count)
+
+
+def _number(value: Any) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        return None
+    return float(value)
+
+
+def _rate(run: Mapping[str, Any]) -> float | None:
+    forecast = run.get("forecast")
+    given = forecast if isinstance(forecast, dict) else {}
+    return _number(run.get("images_per_second")) or _number(given.get("images_per_second"))
+
+
+def _median(values: list[float | None]) -> float | None:
+    known = sorted(value for value in values if value is not None)
+    middle = len(known) // 2
+    if not known:
+        return None
+    return known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2
