@@ -1,5 +1,5 @@
-"""Results, written from finished runs: one file per (architecture, data set, recipe) in `docs/results/`, and the
-table in README.md that is made of them.
+"""Results, written from finished runs: one receipt per (architecture, data set, recipe) in `results/` beside the
+architecture's card, and the table in README.md that is made of them.
 
     python scripts/results.py add RUN...      take runs over, one per seed
     python scripts/results.py table           write the table into README.md
@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError
 from zoo.evaluation import wilson
 from zoo.progress import duration
+from zoo.registry import Registry
+from zoo.results import FOLDER, Result, read, receipts
 from zoo.runs import Run, resolve
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "docs" / "results"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results: begin (scripts/results.py table) -->", "<!-- results: end -->"
 # per cent, as printed in the chapter
@@ -30,20 +30,23 @@ CHAPTER = {
     "fc-keras mnist": 98.26,
     "vgg16 catsdogs": 78.38,
 }
-RECIPES = ("book", "quick")
-KEPT = ("command", "started", "precision", "threads", "versions", "hardware", "parameters", "seconds")
+RECIPES = ("book", "quick", "best")
+KEPT = ("command", "started", "precision", "threads", "versions", "hardware", "parameters", "seconds", "forecast")
 
 
 def add(run: Run) -> Path:
-    """Take a finished run over into the file of its row; a run of the same seed is replaced."""
+    """Take a finished run over into the receipt of its row; a run of the same seed is replaced."""
     receipt, metrics = run.receipt, run.metrics
     if receipt["status"] != "finished" or receipt["rehearsal"] or metrics is None:
         raise UsageError(f"Only finished, real runs have results. Received: {run.title}, {receipt['status']}")
-    name = f"{receipt['spec']['name']}-{receipt['dataset']['name']}-{receipt['recipe']['name']}"
-    path = RESULTS / f"{name}.json"
+    plugin = Registry.discover().get("architecture", receipt["spec"]["name"])
+    if plugin.folder is None:
+        raise UsageError(f"{plugin.title} is a single module: there is no folder to keep results in")
+    name = f"{plugin.name}-{receipt['dataset']['name']}-{receipt['recipe']['name']}"
+    path = plugin.folder / FOLDER / f"{name}.json"
     values = {key: entry["value"] for key, entry in receipt["recipe"]["values"].items()}
     row: dict[str, Any] = {
-        "architecture": receipt["spec"]["name"],
+        "architecture": plugin.name,
         "dataset": receipt["dataset"]["name"],
         "fingerprint": receipt["dataset"]["fingerprint"],
         "split_hash": receipt["dataset"]["split_hash"],
@@ -59,40 +62,50 @@ def add(run: Run) -> Path:
     seed = receipt["spec"]["seed"]
     result = {key: metrics[key] for key in ("count", "correct", "accuracy", "interval", "loss")}
     seeds = [entry for entry in seeds if entry["seed"] != seed]
-    seeds.append({"seed": seed, **result, **{key: receipt[key] for key in KEPT}})
+    seeds.append({"seed": seed, **result, **{key: receipt.get(key) for key in KEPT}})
     row["seeds"] = sorted(seeds, key=lambda entry: entry["seed"])
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
     return path
 
 
+def published() -> dict[Path, Result]:
+    """The receipts in this repository's plugins, in the order of the table."""
+    folders = [*ROOT.glob("plugins/*"), *ROOT.glob("datasets/*")]
+    found = {path: read(path) for folder in folders for path in receipts(folder)}
+
+    def place(item: tuple[Path, Result]) -> tuple[bool, str, str, int]:
+        result = item[1]
+        return result.dataset != "mnist", result.dataset, result.architecture, RECIPES.index(result.recipe)
+
+    return dict(sorted(found.items(), key=place))
+
+
 def table() -> str:
     """The table of all results, in Markdown."""
-    rows = [json.loads(path.read_text(encoding="utf-8")) for path in RESULTS.glob("*.json")]
-    rows.sort(key=lambda row: (row["dataset"] != "mnist", row["architecture"], RECIPES.index(row["recipe"]["name"])))
     lines = [
         "| network | data | recipe | accuracy, % | 95 % interval | seeds | chapter, % | time | command |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        seeds = row["seeds"]
-        accuracies = [100 * entry["accuracy"] for entry in seeds]
-        spread = f" ± {statistics.stdev(accuracies):.2f}" if len(seeds) > 1 else ""
-        low, high = wilson(round(statistics.mean(entry["correct"] for entry in seeds)), seeds[0]["count"])
-        chapter = CHAPTER.get(f"{row['architecture']} {row['dataset']}")
+    machines = set()
+    for path, result in published().items():
+        for entry in json.loads(path.read_text(encoding="utf-8"))["seeds"]:
+            machines.add(f"{entry['hardware']['processor']}, {entry['hardware']['cores']} cores")
+        spread = "" if result.spread is None else f" ± {100 * result.spread:.2f}"
+        low, high = wilson(round(result.accuracy * result.count), result.count)
+        chapter = CHAPTER.get(f"{result.architecture} {result.dataset}")
         lines.append(
-            f"| `{row['architecture']}` | `{row['dataset']}` | {row['recipe']['name']} "
-            f"| {statistics.mean(accuracies):.2f}{spread} "
-            f"| {100 * low:.2f} to {100 * high:.2f}, {seeds[0]['count']:,} {row['part']} images | {len(seeds)} "
+            f"| `{result.architecture}` | `{result.dataset}` | {result.recipe} "
+            f"| {100 * result.accuracy:.2f}{spread} "
+            f"| {100 * low:.2f} to {100 * high:.2f}, {result.count:,} {result.part} images | {result.seeds} "
             f"| {'' if chapter is None else f'{chapter:.2f}'} "
-            f"| {duration(statistics.median(entry['seconds'] for entry in seeds))} | `{seeds[0]['command']}` |"
+            f"| {'' if result.seconds is None else duration(result.seconds)} | `{result.command}` |"
         )
-    machines = [entry["hardware"] for row in rows for entry in row["seeds"]]
-    hardware = sorted({f"{machine['processor']}, {machine['cores']} cores" for machine in machines})
     lines.append("")
     lines.append(
         "Mean over the seeds ± their standard deviation; the Wilson interval is of the mean count. Wall time of one "
-        f"run, with evaluation and export, on: {'; '.join(hardware)}. Receipts: `docs/results/`."
+        f"run, with evaluation and export, on: {'; '.join(sorted(machines))}. Receipts: `results/` in each plugin's "
+        "folder; `zoo list --dataset mnist` reads them."
     )
     return "\n".join(lines)
 
@@ -115,7 +128,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.verb == "add":
         for name in arguments.runs:
-            print(add(resolve(name)).relative_to(ROOT))
+            print(add(resolve(name)))
     else:
         README.write_text(with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -6,9 +6,9 @@ A receipt is a JSON object of one (architecture, data set, recipe), with an entr
      "recipe": {"name": "quick", "values": {"image_size": 28}},
      "seeds": [{"seed": 0, "count": 10000, "correct": 9888, "command": "zoo train my-net mnist", "seconds": 402.0}]}
 
-Those keys are needed (`values`, `command` and `seconds` may be missing); `scripts/results.py add RUN` writes more. A rate
-is that of training, from the run's `forecast` or measured (`images_per_second`). A package publishes results of
-its own architectures and data sets.
+Those keys are needed (`values`, `command` and `seconds` may be missing); `scripts/results.py add RUN` writes more.
+A rate is that of training, from the run's `forecast` or measured (`images_per_second`). A package publishes
+results of its own architectures and data sets.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from zoo.registry import Plugin
 
@@ -119,7 +119,7 @@ def read(path: Path) -> Result:
         seeds=len(runs),
         seconds=_median([_number(run.get("seconds")) for run in runs]),
         images_per_second=_median([_rate(run) for run in runs]),
-        size=size if _is_count(size) else None,
+        size=size if _is_count(size) and size else None,
         command=str(runs[0].get("command", "")),
         file=path.name,
     )
@@ -136,21 +136,21 @@ def _check_owner(result: Result, owners: list[Plugin]) -> None:
 
 def _field(content: Mapping[str, Any], key: str, kind: type) -> Any:
     if not isinstance(content.get(key), kind):
-        name = {dict: "an object", list: "a list", str: "a string"}[kind]
+        name = {"dict": "an object", "list": "a list", "str": "a string"}[kind.__name__]
         raise ValueError(f"{key} must be {name}. Received: {content.get(key)!r}")
     return content[key]
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _share(run: Mapping[str, Any]) -> float:
     """The accuracy of a run, from its counts."""
     count, correct = run.get("count"), run.get("correct")
-    if not _is_count(count) or not (_is_count(correct) or correct == 0) or correct > count:
+    if not _is_count(count) or not _is_count(correct) or not 0 < count >= correct:
         raise ValueError(f"count and correct must be counts of images. Received: {count!r} and {correct!r}")
-    return float(correct / count)
+    return correct / count
 
 
 def _number(value: Any) -> float | None:

@@ -22,22 +22,20 @@ SHORTEST_SUMMARY = 36
 DATASETS = 4  # so many have a column of their own
 
 
-class Parsed(click.ParamType):
-    """A number with a unit."""
+def _parsed(parse: Callable[[str], float]) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+    """The callback of an option that is a number with a unit."""
 
-    def __init__(self, name: str, parse: Callable[[str], float]) -> None:
-        self.name = name
-        self.parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
         try:
-            return self.parse(str(value))
+            return None if value is None else parse(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise click.BadParameter(str(error), context, parameter) from None
+
+    return convert
 
 
-COUNT = Parsed("number", parse_count)
-DURATION = Parsed("duration", parse_duration)
+COUNT = _parsed(parse_count)
+DURATION = _parsed(parse_duration)
 
 
 @click.command(
@@ -65,10 +63,10 @@ Null is unknown. Rows and keys may be added in later versions.
 @click.argument("pattern", required=False)
 @click.option("--dataset", metavar="NAME", help="Show results on this data set.")
 @click.option("--min-accuracy", type=click.FloatRange(0, 100), metavar="PERCENT", help="At least this accuracy.")
-@click.option("--min-rate", type=COUNT, metavar="N", help="At least N images/s in training.")
-@click.option("--max-time", type=DURATION, metavar="TIME", help="Trained in at most 90s, 10m, 1.5h.")
-@click.option("--max-params", type=COUNT, metavar="N", help="At most N parameters: 250k, 30M.")
-@click.option("--max-multiply-adds", type=COUNT, metavar="N", help="At most N multiply-adds for an image: 4G.")
+@click.option("--min-rate", callback=COUNT, metavar="N", help="At least N images/s in training.")
+@click.option("--max-time", callback=DURATION, metavar="TIME", help="Trained in at most 90s, 10m, 1.5h.")
+@click.option("--max-params", callback=COUNT, metavar="N", help="At most N parameters: 250k, 30M.")
+@click.option("--max-multiply-adds", callback=COUNT, metavar="N", help="At most N multiply-adds for an image: 4G.")
 @click.option("--max-size", type=click.IntRange(1), metavar="PIXELS", help="Made for images of at most this size.")
 @click.option("--sort", default="name", show_default=True, metavar="KEY", help=f"Sort by: {', '.join(KEYS)}.")
 @click.option("--reverse", is_flag=True, help="Sort the other way round.")
@@ -140,7 +138,7 @@ def _sections(listing: Listing, query: Query, datasets: Sequence[Plugin], unusab
     if datasets:
         sections.append(_datasets(datasets))
     if any(row.results for row in listing.rows) and not query.filters:
-        sections.append("Accuracies are the best published ones. More: zoo list --dataset NAME, zoo show NAME")
+        sections.append("Best published accuracies. More: zoo list --dataset NAME, zoo show NAME")
     if unusable:
         sections.append("Not usable:\n" + "\n".join(map(_unusable, unusable)))
     return sections
