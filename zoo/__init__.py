@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zoo.api import build, compare, evaluate, predict, prepare, train, visualize
     from zoo.errors import DataError, PluginError, UsageError, ZooError
     from zoo.hookspecs import hookimpl
+    from zoo.listing import find_architectures
     from zoo.recipes import Recipe
     from zoo.registry import Registry
     from zoo.runs import find_runs
@@ -23,6 +24,7 @@ _HOMES = {
     "zoo.api": ("build", "compare", "evaluate", "predict", "prepare", "train", "visualize"),
     "zoo.errors": ("DataError", "PluginError", "UsageError", "ZooError"),
     "zoo.hookspecs": ("hookimpl",),
+    "zoo.listing": ("find_architectures",),
     "zoo.recipes": ("Recipe",),
     "zoo.registry": ("Registry",),
     "zoo.runs": ("find_runs",),
@@ -51,6 +53,7 @@ __all__ = [
     "build",
     "compare",
     "evaluate",
+    "find_architectures",
     "find_runs",
     "hookimpl",
     "predict",

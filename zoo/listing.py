@@ -79,22 +79,15 @@ class Row:
         return self.plugin.as_dict() | {"results": results, "packaged": list(self.packaged)}
 
 
-@dataclass(frozen=True)
-class Key:
-    """A fact to sort by. `descending`: the largest comes first; what is unknown always comes last."""
-
-    of: Callable[[Row], Any]
-    descending: bool = False
-
-
-KEYS = {
-    "name": Key(lambda row: row.plugin.name),
-    "parameters": Key(lambda row: row.plugin.facts.parameters),
-    "multiply-adds": Key(lambda row: row.plugin.facts.multiply_adds),
-    "accuracy": Key(lambda row: row.best and row.best.accuracy, descending=True),
-    "images/s": Key(lambda row: row.best and row.best.images_per_second, descending=True),
-    "time": Key(lambda row: row.best and row.best.seconds),
-    "size": Key(lambda row: row.plugin.facts.size),
+# what to sort by: the fact of a row, and whether the largest comes first; what is unknown always comes last
+KEYS: dict[str, tuple[Callable[[Row], Any], bool]] = {
+    "name": (lambda row: row.plugin.name, False),
+    "parameters": (lambda row: row.plugin.facts.parameters, False),
+    "multiply-adds": (lambda row: row.plugin.facts.multiply_adds, False),
+    "accuracy": (lambda row: row.best and row.best.accuracy, True),
+    "images/s": (lambda row: row.best and row.best.images_per_second, True),
+    "time": (lambda row: row.best and row.best.seconds, False),
+    "size": (lambda row: row.plugin.facts.size, False),
 }
 
 
@@ -187,8 +180,8 @@ def _conditions(query: Query) -> Iterable[tuple[str, Callable[[Row], bool]]]:
 
 
 def _sorted(rows: Sequence[Row], query: Query) -> list[Row]:
-    key = KEYS[query.sort]
-    known = [row for row in rows if key.of(row) is not None]
-    unknown = [row for row in rows if key.of(row) is None]
+    fact, descending = KEYS[query.sort]
+    known = [row for row in rows if fact(row) is not None]
+    unknown = [row for row in rows if fact(row) is None]
     # sorting is stable: rows that are equal stay in the order of their names
-    return sorted(known, key=key.of, reverse=key.descending != query.reverse) + unknown
+    return sorted(known, key=fact, reverse=descending != query.reverse) + unknown

@@ -138,19 +138,29 @@ def _entry_points(path: list[str] | None) -> Iterator[Plugin]:
     for distribution in found() if path is None else found(path=path):
         try:
             text = distribution.read_text("entry_points.txt")
-            if text is None or "zoo." not in text:
-                continue  # parsing the strangers' would take half of the time
-            entry_points = [ep for ep in distribution.entry_points if ep.group in GROUPS]
         except (OSError, ValueError):
             continue  # unreadable metadata of a stranger's package: it can't name a plugin
+        # parsing the strangers' would take half of the time
+        entry_points = list(_parse(text)) if text is not None and "zoo." in text else []
         if not entry_points:
             continue
         name, version = _name_and_version(distribution)
         if _canonical(name) in seen:
             continue
         seen.add(_canonical(name))
-        for ep in entry_points:
-            yield Plugin(ep.name, GROUPS[ep.group], ep.value, name, version)
+        for group, public_name, value in entry_points:
+            yield Plugin(public_name, GROUPS[group], value, name, version)
+
+
+def _parse(text: str) -> Iterator[tuple[str, str, str]]:
+    """The (group, name, value) of our groups in an entry_points.txt: importlib's reader takes four times as long."""
+    group = ""
+    for line in map(str.strip, text.splitlines()):
+        name, equals, value = line.partition("=")
+        if line.startswith("[") and line.endswith("]"):
+            group = line[1:-1].strip()
+        elif group in GROUPS and equals and not line.startswith("#"):
+            yield group, name.strip(), value.strip()
 
 
 def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:

@@ -88,7 +88,7 @@ def published(plugins: Iterable[Plugin]) -> Published:
 def receipts(folder: Path) -> list[Path]:
     """The receipts of the package in `folder`, by name."""
     try:
-        names = os.listdir(folder / FOLDER)  # noqa: PTH208 (pathlib's takes three times as long, for each package)
+        names = os.listdir(f"{folder}/{FOLDER}")  # noqa: PTH208 (pathlib takes five times as long for each package)
     except OSError:
         return []
     return [folder / FOLDER / name for name in sorted(names) if name.endswith(".json")]

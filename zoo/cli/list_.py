@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
 from zoo.cli.text import number, print_json, table, terminal_width
 from zoo.errors import nearest
+from zoo.folders import data_roots, holds_something
 from zoo.listing import KEYS, Listing, Query, Row, choose, matches
 from zoo.progress import duration
 from zoo.registry import TITLES, Plugin, Registry
@@ -226,12 +225,8 @@ def _data(plugin: Plugin) -> str | None:
     """Where a data set's images are, as far as can be told without asking its plugin (`zoo data list` does)."""
     if plugin.facts.built_in:
         return "built in"
-    from zoo.files import cache_folder
-
-    roots = [Path(os.environ["ZOO_DATA"]).expanduser()] if os.environ.get("ZOO_DATA") else []
-    for folder in (root / plugin.name for root in (*roots, cache_folder() / "data")):
-        if folder.is_dir() and any(folder.iterdir()):
-            return "in place"
+    if any(holds_something(root / plugin.name) for root in data_roots()):
+        return "in place"
     return "to fetch" if plugin.facts.download else None
 
 
