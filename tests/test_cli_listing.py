@@ -38,7 +38,13 @@ def fresh(code: str, *paths: Path) -> subprocess.CompletedProcess[str]:
 
 
 class TestNothingHeavyIsImported:
-    @pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["plugins"], ["--help"], ["--version"]])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            *(["list"], ["list", "--json"], ["plugins"], ["--help"], ["--version"]),
+            ["list", "vgg*", "--dataset", "catsdogs", "--min-accuracy", "50", "--sort", "images/s"],
+        ],
+    )
     def test_listing_imports_no_plugin_and_no_framework(self, site, arguments: list[str]) -> None:
         site.package("explosive", init="raise RuntimeError('imported')")
         site.install("explosive-dist", {"explosive": "explosive"})
@@ -68,9 +74,9 @@ class TestList:
         code, out, err = zoo("list")
         assert (code, err) == (0, "")
         rows = {line.split()[0]: line for line in out.splitlines() if line and not line.startswith(" ")}
-        assert "1,199,882" in rows["cnn"]
-        assert "image-model-zoo 0.1.0" in rows["cnn"]
-        assert "70,000" in rows["mnist"]
+        assert rows["cnn"].split()[:5] == ["cnn", "1,199,882", "12.0", "M", "28"]
+        assert rows["mnist"].split()[:3] == ["mnist", "70,000", "10"]
+        assert "built in" in rows["mnist"]
 
     @pytest.mark.parametrize(
         ("pattern", "names"),
@@ -89,7 +95,7 @@ class TestList:
 
     def test_no_match_says_what_there_is(self, zoo) -> None:
         code, out, err = zoo("list", "vgg61")
-        assert (code, out) == (2, "")
+        assert (code, out) == (0, "")
         assert "No architecture or data set matches 'vgg61'. Did you mean 'vgg16'? Installed: " in err
         assert zoo("list", "vgg61", "--json")[:2] == (0, "[]\n")
 
@@ -103,13 +109,116 @@ class TestList:
         site.package("net_package")
         site.install("net-dist", {"bare-net": "net_package"})
         _, out, _ = zoo("list", "bare-net")
-        assert out.splitlines()[1].split() == ["bare-net", "-", "-", "-", "-", "net-dist", "1.0"]
+        assert [line.split() for line in out.splitlines()] == [
+            ["architecture", "from"],
+            ["bare-net", "net-dist", "1.0"],
+        ]
+        _, out, _ = zoo("list", "*n*")
+        (row,) = [line.split() for line in out.splitlines() if line.startswith("bare-net")]
+        assert row[1:4] == ["-", "-", "-"]
 
     def test_what_cannot_be_used_says_why(self, zoo, site) -> None:
         site.install("net-dist", {"lost-net": "nowhere"})
         code, out, _ = zoo("list", "lost-net")
         assert code == 0
         assert "architecture lost-net (net-dist 1.0) is broken: its package 'nowhere' is not importable" in out
+
+
+class TestListAsATool:
+    """Two networks of a third party; `good` reached 96.5 % on photos in 100 s, `better` 98 %."""
+
+    @pytest.fixture(autouse=True)
+    def third_party(self, site) -> None:
+        facts = "parameters = {}\nmultiply_adds = 1000000\nsize = 64\nsummary = 'Quite a network'\n"
+        cards = f"[architectures.good]\n{facts.format(2_000_000)}[architectures.better]\n{facts.format(40_000_000)}"
+        folder = site.package("nets", card=cards)
+        site.install("net-dist", {"good": "nets", "better": "nets"})
+        (folder / "results").mkdir()
+        for name, correct in (("good", 965), ("better", 980)):
+            runs = [{"count": 1000, "correct": correct, "seconds": 100.0, "images_per_second": 1234.5}]
+            receipt = {"architecture": name, "dataset": "photos", "part": "test", "recipe": {"name": "quick"}}
+            (folder / "results" / f"{name}.json").write_text(json.dumps(receipt | {"seeds": runs}))
+
+    def test_results_on_a_data_set_are_shown_and_sorted(self, zoo) -> None:
+        code, out, err = zoo("list", "*[rd]", "--dataset", "photos", "--sort", "accuracy")
+        assert (code, err) == (0, "")
+        header, *rows = [line.split() for line in out.splitlines()]
+        assert header[:8] == ["architecture", "parameters", "mult-adds", "pixels", "photos", "%", "recipe", "images/s"]
+        assert rows[0][:8] == ["better", "40,000,000", "1.00", "M", "64", "98.00", "quick", "1,234"]
+        assert rows[0][8:10] == ["2", "min"]
+        assert [row[0] for row in rows] == ["better", "good"]
+
+    def test_filters_leave_data_sets_out(self, zoo) -> None:
+        _, out, _ = zoo("list", "--min-accuracy", "97", "--dataset", "photos", "--max-params", "50M", "--json")
+        assert [row["name"] for row in json.loads(out)] == ["better"]
+        _, out, _ = zoo("list", "--dataset", "photos", "--max-params", "2M", "--max-time", "2m", "--json")
+        assert [row["name"] for row in json.loads(out) if row["results"]] == ["good"]
+
+    def test_an_empty_result_says_what_was_left_out(self, zoo) -> None:
+        code, out, err = zoo("list", "goo*", "--dataset", "photos", "--min-accuracy", "99")
+        assert (code, out) == (0, "")
+        assert "No architecture is left of " in err
+        assert "1 by --min-accuracy (no such published result on photos)." in err
+        assert zoo("list", "goo*", "--dataset", "photos", "--min-accuracy", "99", "--json")[:2] == (0, "[]\n")
+
+    def test_json_has_the_documented_keys(self, zoo) -> None:
+        _, out, _ = zoo("list", "good", "--json")
+        (row,) = json.loads(out)
+        keys = {"name", "kind", "value", "distribution", "version", "folder", "status", "reason", "card"}
+        assert row.keys() == keys | {"results", "packaged"}
+        (result,) = row["results"]
+        help_text = zoo("list", "--help")[1]
+        assert all(key in help_text for key in (*row, *result, "data"))
+        assert (result["accuracy"], result["images_per_second"], result["file"]) == (0.965, 1234.5, "good.json")
+
+    def test_a_bad_receipt_of_a_third_party_is_a_note(self, zoo, site) -> None:
+        (site.folder / "nets" / "results" / "good.json").write_text("{}")
+        code, out, err = zoo("list", "good")
+        assert code == 0
+        assert out.splitlines()[1].startswith("good ")
+        assert err.startswith("Note: results/good.json of net-dist 1.0 is left out: recipe must be an object")
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--sort", "speed"], "to sort by that is called 'speed'"),
+            (["--sort", "parameter"], "Did you mean 'parameters'? Keys: name, parameters, multiply-adds, accuracy"),
+            (["--max-params", "30X"], "'30X' is no number with a unit such as 250000, 250k, 30M or 1.5G"),
+            (["--max-time", "soon"], "'soon' is no duration such as 90s, 10m or 1.5h"),
+            (["--min-accuracy", "101"], "101"),
+            (["--dataset", "foto"], "There is no data set 'foto'. Did you mean 'photos'?"),
+        ],
+    )
+    def test_a_wrong_option_is_a_usage_error(self, zoo, arguments: list[str], message: str) -> None:
+        code, out, err = zoo("list", *arguments)
+        assert (code, out) == (2, "")
+        assert message in err
+
+    @pytest.mark.parametrize("width", [40, 60, 80, 120])
+    @pytest.mark.parametrize("arguments", [[], ["--sort", "time"], ["--dataset", "photos"]])
+    def test_it_stays_within_the_terminal(self, zoo, monkeypatch, width: int, arguments: list[str]) -> None:
+        monkeypatch.setattr("zoo.cli.list_.terminal_width", lambda: width)
+        _, out, _ = zoo("list", *arguments)
+        tables = [line for line in out.splitlines() if not line.startswith(("  ", "Best published"))]
+        assert max(map(len, tables)) <= width
+        assert "\x1b" not in out
+
+    def test_where_the_images_are_is_told_without_asking_the_plugin(self, zoo, site, monkeypatch, tmp_path) -> None:
+        card = "[datasets.far]\ndownload = 825000000\n[datasets.near]\nbuilt_in = true\n[datasets.odd]\n"
+        site.package("sets", card=card, init="raise RuntimeError('imported')")
+        site.install("set-dist", {"far": "sets", "near": "sets", "odd": "sets"}, group="zoo.datasets")
+        monkeypatch.setenv("ZOO_DATA", str(tmp_path / "data"))
+
+        def places() -> dict[str, str]:
+            rows = json.loads(zoo("list", "--json")[1])
+            return {row["name"]: row["data"] for row in rows if row["distribution"] == "set-dist"}
+
+        assert places() == {"far": "to fetch", "near": "built in", "odd": None}
+        assert "to fetch (825 MB)" in zoo("list", "far")[1]
+        (tmp_path / "data" / "far").mkdir(parents=True)
+        assert places()["far"] == "to fetch", "an empty folder holds no images"
+        (tmp_path / "data" / "far" / "train.zip").touch()
+        assert places()["far"] == "in place"
 
 
 class TestPlugins:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import keras
 import pytest
 import tensorflow as tf
 from keras import layers
 
+import zoo
 from zoo import cost
 from zoo.cost import Cost
 from zoo.graph import Graph, Node, from_model
+from zoo.registry import Plugin, Registry
 from zoo.types import Spec
 
 
@@ -274,3 +277,20 @@ def test_published_figures(name, size, multiply_adds, field, parameters) -> None
     assert all(layer.multiply_adds is not None and layer.receptive_field for layer in found.layers)
     if field:
         assert found.last_feature_map.receptive_field == field
+
+
+def shipped() -> list[Any]:
+    """Our architectures; building a large one takes seconds."""
+    plugins = [p for p in Registry.discover().of("architecture") if p.distribution == "image-model-zoo"]
+    large = {plugin.name: (plugin.facts.parameters or 0) > 2_500_000 for plugin in plugins}
+    return [
+        pytest.param(plugin, id=plugin.name, marks=[pytest.mark.deep] if large[plugin.name] else [])
+        for plugin in plugins
+    ]
+
+
+@pytest.mark.parametrize("plugin", shipped())
+def test_cards_say_what_is_built(plugin: Plugin) -> None:
+    """To mend a card: `zoo build NAME --size SIZE --json` prints the figures."""
+    found = cost.table(from_model(*zoo.build(plugin.name, size=plugin.facts.size)))
+    assert (plugin.facts.parameters, plugin.facts.multiply_adds) == (found.parameters, found.multiply_adds)

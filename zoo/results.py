@@ -63,7 +63,7 @@ class Published:
 
     def of(self, plugin: Plugin) -> tuple[Result, ...]:
         """The results of an architecture or on a data set, the most accurate first."""
-        return tuple(result for result in self.results if getattr(result, plugin.kind) == plugin.name)
+        return tuple(result for result in self.results if getattr(result, plugin.kind, "") == plugin.name)
 
 
 def published(plugins: Iterable[Plugin]) -> Published:
