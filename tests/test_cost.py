@@ -12,6 +12,7 @@ from keras import layers
 
 import zoo
 from zoo import cost
+from zoo.cli import main
 from zoo.cost import Cost
 from zoo.graph import Graph, Node, from_model
 from zoo.registry import Plugin, Registry
@@ -241,6 +242,15 @@ class TestText:
         assert found["multiply_adds"] == 6 * 6 * 27 * 5
         assert found["receptive_field"] == [3, 3]
         assert found["layers"][1]["shape"] == [6, 6, 5]
+
+    def test_the_command_prints_the_table_or_json(self, capsys) -> None:
+        assert main(["build", "cnn", "--cost"]) == 0
+        table = capsys.readouterr().out
+        assert "conv2           Conv 3x3, 64 + ReLU  24 x 24 x 64      18,496     10.6 M   147 kB      5" in table
+        assert "Peak at inference: 234 kB" in table
+        assert main(["build", "cnn", "mnist", "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["parameters"], found["multiply_adds"]) == (1_199_882, 11_992_448)
 
     def test_an_empty_graph_costs_nothing(self) -> None:
         found = cost.table(Graph("empty", (), ()))
