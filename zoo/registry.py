@@ -94,7 +94,7 @@ class Registry:
     def discover(cls, path: list[str] | None = None) -> Registry:
         """Read the metadata of every installed distribution on `path` (default: `sys.path`)."""
         cards = _CardReader()
-        rows = [cards.describe(plugin) for plugin in _entry_points(path)]
+        rows = [cards.describe(plugin, beside) for plugin, beside in _entry_points(path)]
         return cls(_mark_clashes(_mark_disabled(rows)))
 
     def of(self, kind: Kind) -> list[Plugin]:
@@ -131,8 +131,11 @@ def _usable(row: Plugin) -> Plugin:
     raise PluginError(f"{row.title} can't be used ({row.status}): {row.reason}{remedy}")
 
 
-def _entry_points(path: list[str] | None) -> Iterator[Plugin]:
-    """Yield a bare row for each entry point in our groups; of one distribution found twice, the first counts."""
+def _entry_points(path: list[str] | None) -> Iterator[tuple[Plugin, str]]:
+    """Yield a bare row for each entry point in our groups, and the folder that its distribution's metadata are in.
+
+    Of one distribution found twice, the first counts.
+    """
     found = importlib.metadata.distributions
     seen: set[str] = set()
     for distribution in found() if path is None else found(path=path):
@@ -148,8 +151,9 @@ def _entry_points(path: list[str] | None) -> Iterator[Plugin]:
         if _canonical(name) in seen:
             continue
         seen.add(_canonical(name))
+        folder = getattr(distribution, "_path", None)
         for group, public_name, value in entry_points:
-            yield Plugin(public_name, GROUPS[group], value, name, version)
+            yield Plugin(public_name, GROUPS[group], value, name, version), str(folder.parent) if folder else ""
 
 
 def _parse(text: str) -> Iterator[tuple[str, str, str]]:
@@ -183,14 +187,14 @@ class _CardReader:
     def __init__(self) -> None:
         self._packages: dict[str, tuple[Path | None, CardFile | None, str]] = {}
 
-    def describe(self, plugin: Plugin) -> Plugin:
+    def describe(self, plugin: Plugin, beside: str = "") -> Plugin:
         value = plugin.value.partition("[")[0].strip()
         if not all(name.isidentifier() for part in value.split(":", 1) for name in part.split(".")):
             reason = f"its entry point must be module or module:object. Received: {plugin.value!r}"
             return replace(plugin, status="broken", reason=reason)
         package = value.partition(":")[0].partition(".")[0]
         if package not in self._packages:
-            self._packages[package] = self._read(package)
+            self._packages[package] = self._read(package, beside)
         folder, card_file, reason = self._packages[package]
         if reason:
             return replace(plugin, folder=folder, status="broken", reason=reason)
@@ -205,17 +209,21 @@ class _CardReader:
             return replace(plugin, folder=folder, status="broken", reason=str(error))
 
     @staticmethod
-    def _read(package: str) -> tuple[Path | None, CardFile | None, str]:
-        try:
-            # a top-level name is found without executing the package; a dotted one would import its parent
-            spec = find_spec(package)
-        except (ImportError, ValueError) as error:
-            return None, None, f"its package {package!r} can't be found: {error}"
-        if spec is None:
-            return None, None, f"its package {package!r} is not importable"
-        if not spec.submodule_search_locations:
-            return None, None, ""
-        folder = Path(next(iter(spec.submodule_search_locations)))
+    def _read(package: str, beside: str) -> tuple[Path | None, CardFile | None, str]:
+        # where pip puts it: looking there spares a search of every folder on the path
+        if beside and os.path.isfile(f"{beside}/{package}/__init__.py"):  # noqa: PTH113 (faster)
+            folder = Path(beside, package)
+        else:
+            try:
+                # a top-level name is found without executing the package; a dotted one would import its parent
+                spec = find_spec(package)
+            except (ImportError, ValueError) as error:
+                return None, None, f"its package {package!r} can't be found: {error}"
+            if spec is None:
+                return None, None, f"its package {package!r} is not importable"
+            if not spec.submodule_search_locations:
+                return None, None, ""
+            folder = Path(next(iter(spec.submodule_search_locations)))
         try:
             return folder, read_card_file(folder), ""
         except (PluginError, OSError) as error:
