@@ -6,11 +6,12 @@ Importing this module imports neither NumPy nor OpenCV: a data set that is missi
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.folders import data_roots
+from zoo.files import cache_folder
 from zoo.types import Data, Example, Examples, Part, PartName, Source
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ REHEARSAL_PARTS: Mapping[PartName, int] = {"train": 512, "test": 128}
 
 def find_source(given: Path | None) -> Source:
     """Return where a data set may be: what the user gave, `$ZOO_DATA`, and the cache."""
-    return Source(given, data_roots())
+    configured = os.environ.get("ZOO_DATA")
+    roots = [Path(configured).expanduser()] if configured else []
+    return Source(given, (*roots, cache_folder() / "data"))
 
 
 def prepare(

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zoo.errors import ZooError
-from zoo.folders import cache_folder as cache_folder
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full: free some space, or choose another place",
@@ -112,3 +111,13 @@ def in_words(count: int) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+def cache_folder() -> Path:
+    """Return the folder of what can be made or fetched again: `$ZOO_CACHE`, or the user's cache folder."""
+    given = os.environ.get("ZOO_CACHE")
+    if given:
+        return Path(given).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("image-model-zoo", appauthor=False))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from zoo.cli.text import number, print_json, table, terminal_width
 from zoo.errors import nearest
-from zoo.folders import data_roots, holds_something
 from zoo.listing import KEYS, Listing, Query, Row, choose, matches
 from zoo.progress import duration
 from zoo.registry import TITLES, Plugin, Registry
@@ -225,9 +225,18 @@ def _data(plugin: Plugin) -> str | None:
     """Where a data set's images are, as far as can be told without asking its plugin (`zoo data list` does)."""
     if plugin.facts.built_in:
         return "built in"
-    if any(holds_something(root / plugin.name) for root in data_roots()):
+    from zoo.data import find_source
+
+    if any(_holds_something(root / plugin.name) for root in find_source(None).roots):
         return "in place"
     return "to fetch" if plugin.facts.download else None
+
+
+def _holds_something(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False
 
 
 def _unusable(plugin: Plugin) -> str:
