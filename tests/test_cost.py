@@ -121,6 +121,14 @@ class TestModules:
         assert found.multiply_adds is None
         assert found.parameters == 64 * 4 + 4 * 2
 
+    def test_what_tensorflow_can_not_trace_is_unknown(self) -> None:
+        class Eager(self.TwoLayers):
+            def __call__(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+                return super().__call__(tf.constant(images.numpy()))
+
+        found = cost.table(from_model(Eager(), spec()))
+        assert (found.parameters, found.multiply_adds) == (64 * 4 + 4 * 2, None)
+
     def test_a_variable_that_is_used_twice_counts_twice(self) -> None:
         class Twice(tf.Module):
             def __init__(self) -> None:
@@ -215,6 +223,25 @@ class TestReceptiveField:
     def test_what_is_not_known_is_not_guessed(self) -> None:
         assert self.fields(layers.Permute((2, 1, 3)), layers.Conv2D(2, 3)) == [None, None]
         assert self.fields(layers.Permute((2, 1, 3)), layers.Flatten()) == [None, (32, 32)]
+
+    @pytest.mark.parametrize(
+        ("operation", "multiply_adds", "field"),
+        [
+            (lambda images: keras.ops.flip(images, axis=-1), 0, (1, 1)),
+            (lambda images: keras.ops.flip(images, axis=1), 0, None),
+            (lambda images: images[:, ::2], 0, None),
+            (lambda images: (images - 127.0) / 128.0, 0, (1, 1)),
+            (lambda images: keras.ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0))), 0, (1, 1)),
+            (lambda images: keras.ops.mean(images, axis=(1, 2)), 0, (8, 8)),
+            (lambda images: keras.ops.average_pool(images, 2), 0, None),
+            (lambda images: keras.ops.matmul(images, keras.ops.ones((3, 4))), None, None),
+            (lambda images: keras.ops.conv(images, keras.ops.ones((3, 3, 3, 4))), None, None),
+        ],
+    )
+    def test_of_operations(self, operation, multiply_adds, field) -> None:
+        image = keras.Input((8, 8, 3))
+        layer = cost.table(from_model(keras.Model(image, operation(image)))).layers[-1]
+        assert (layer.multiply_adds, layer.receptive_field) == (multiply_adds, field)
 
     def test_vectors_have_none(self) -> None:
         model = keras.Sequential([keras.Input((6,)), layers.Dense(3)])

@@ -5,6 +5,7 @@ What can't be known is None, never a guess.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Sequence
@@ -20,7 +21,12 @@ _POINTWISE = ("input", "preprocessing", "normalisation", "activation", "dropout"
 _POINTWISE_OPERATIONS = (
     r"Abs(olute)?|Cast|Clip|(True|Floor)?Divide|Exp|Identity|Log|Negative|Power|R?Sqrt|Square|Sign|StopGradient"
 )
-_FREE_OPERATIONS = rf"{_POINTWISE_OPERATIONS}|Amax|Amin|ExpandDims|GetItem|Max|Mean|Min|Split|Stack|Sum"
+# pointwise if they go along the channels, as the turning of RGB into BGR does
+_ALONG_AN_AXIS = r"Flip|Take|Split"
+_FREE_OPERATIONS = (
+    rf"{_POINTWISE_OPERATIONS}|{_ALONG_AN_AXIS}|Amax|Amin|ExpandDims|GetItem|Max|Mean|Min|Pad|Repeat|Roll|Stack|Std"
+    r"|Sum|Tile|Var"
+)
 # neighbouring pixels that a resampled one is made of, along each side
 _RESAMPLING = {"nearest": 1, "bilinear": 2, "bicubic": 4}
 # TensorFlow's operations that multiply and add; `_operation` understands some
@@ -76,7 +82,7 @@ def reach(layer: Any, kind: str, given: Shape, shape: Shape) -> tuple[Window, tu
             return window, (1 / layer.strides[0], 1 / layer.strides[1])
         spread = zip(layer.kernel_size, layer.dilation_rate, strict=True)
         return _pair((size - 1) * rate + 1 for size, rate in spread), _steps(layer)
-    if kind == "pooling" and len(getattr(layer, "pool_size", ())) == 2:
+    if kind == "pooling" and isinstance(layer, keras.layers.Layer) and len(getattr(layer, "pool_size", ())) == 2:
         return _pair(layer.pool_size), _steps(layer)
     if name in ("Resizing", "UpSampling2D"):
         pixels = _RESAMPLING.get(layer.interpolation)
@@ -87,7 +93,8 @@ def reach(layer: Any, kind: str, given: Shape, shape: Shape) -> tuple[Window, tu
     known = (
         kind in _POINTWISE
         or isinstance(layer, keras.layers.Dense)
-        or re.fullmatch(rf"ZeroPadding2D|Cropping2D|Flatten|{_POINTWISE_OPERATIONS}", name) is not None
+        or re.fullmatch(rf"ZeroPadding2D|Cropping2D|Flatten|Pad|{_POINTWISE_OPERATIONS}", name) is not None
+        or (re.fullmatch(_ALONG_AN_AXIS, name) is not None and getattr(layer, "axis", None) in (-1, len(shape)))
     )
     return (1, 1) if known else None, alone
 
@@ -104,14 +111,18 @@ def _steps(layer: Any) -> tuple[float, float]:
 def products(model: Any, image: Shape) -> dict[int, int] | None:
     """The multiply-adds of a `tf.Module` for one image, by the `id` of the variable that it multiplies by.
 
-    They are read from the graph that TensorFlow traces. None if that holds a product that no variable takes part
-    in, of a kind that is not understood, or operations that hide others (loops, calls).
+    They are read from the graph that TensorFlow traces. None if it can't trace the network, or if the graph holds a
+    product that no variable takes part in, one of a kind that is not understood, or operations that hide others
+    (loops, calls).
     """
     import tensorflow as tf
 
-    traced = tf.function(lambda images: model(images, training=False)).get_concrete_function(
-        tf.TensorSpec((1, *image), tf.float32)
-    )
+    function = tf.function(lambda images: model(images, training=False))
+    try:
+        traced = function.get_concrete_function(tf.TensorSpec((1, *image), tf.float32))
+    except Exception as error:  # noqa: BLE001 (a network in plain Python can be drawn all the same)
+        logging.getLogger("zoo").debug("TensorFlow can't trace %s: %s", type(model).__name__, error)
+        return None
     inner = {id(outer): placeholder.name for outer, placeholder in traced.graph.captures}
     handles = {id(variable): id(getattr(variable, "handle", None)) for variable in model.variables}
     variables = {inner[handle]: variable for variable, handle in handles.items() if handle in inner}

@@ -209,7 +209,7 @@ def _detail(layer: Any, kind: str) -> str:
     elif kind == "pooling":
         short = re.sub(r"Pooling[123]D", "Pool", class_name).replace("Average", "Avg")
         text = short.replace("Global", "Global ").replace("Adaptive", "Adaptive ")
-        if hasattr(layer, "pool_size"):
+        if isinstance(layer, keras.layers.Layer) and hasattr(layer, "pool_size"):
             text += f" {_times(layer.pool_size)}"
             text += _stride(layer.strides) if tuple(layer.strides) != tuple(layer.pool_size) else ""
     elif kind == "dropout" and hasattr(layer, "rate"):
