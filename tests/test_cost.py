@@ -85,6 +85,24 @@ class TestMultiplyAdds:
         assert "The multiply-adds of mystery can't be told." in text
         assert [line.split()[2] for line in text.splitlines() if line.startswith("total")] == ["-"]
 
+    def test_a_layer_that_only_sounds_like_one_of_keras_is_not_guessed(self) -> None:
+        class ConvBlock(layers.Layer):
+            kernel_size, pool_size = 3, 2
+
+            def build(self, shape: tuple[int, ...]) -> None:
+                self.inner = layers.Conv2D(3, self.kernel_size, padding="same")
+                self.inner.build(shape)
+
+            def call(self, images: tf.Tensor) -> tf.Tensor:
+                return self.inner(images)
+
+        class PoolBlock(ConvBlock):
+            pass
+
+        for block in (ConvBlock(), PoolBlock()):
+            found = only(block)
+            assert (found.parameters, found.multiply_adds, found.receptive_field) == (84, None, None)
+
     def test_attention_is_not_guessed(self) -> None:
         rows = keras.Input((4, 6))
         attended = layers.MultiHeadAttention(2, 3)(rows, rows)

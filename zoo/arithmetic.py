@@ -16,6 +16,7 @@ import keras
 Shape = tuple[int | None, ...]
 Window = tuple[int, int] | None
 WHOLE = (0, 0)
+WINDOW = ("kernel_size", "strides", "dilation_rate")  # what Keras' convolutions have, a size per axis
 # each output comes from the input in its place; statistics over an image aside
 _POINTWISE = ("input", "preprocessing", "normalisation", "activation", "dropout", "merge", "output")
 _POINTWISE_OPERATIONS = (
@@ -54,9 +55,12 @@ def multiply_adds(layer: Any, kind: str, given: Shape, shape: Shape) -> int | No
     return 0 if re.fullmatch(_FREE_OPERATIONS, type(layer).__name__) else None
 
 
+def has_sizes(layer: Any, *names: str) -> bool:
+    """Whether a layer has these attributes, each a size per axis, as Keras' own have: others may mean anything."""
+    return all(isinstance(getattr(layer, name, None), tuple) for name in names)
+
+
 def _kernels(layer: Any) -> list[Any]:
-    if not hasattr(layer, "kernel_size"):
-        return []
     names = ("kernel", "depthwise_kernel", "pointwise_kernel")
     return [getattr(layer, name) for name in names if getattr(layer, name, None) is not None]
 
@@ -76,13 +80,14 @@ def reach(layer: Any, kind: str, given: Shape, shape: Shape) -> tuple[Window, tu
     name, alone = type(layer).__name__, (1.0, 1.0)
     if "Global" in name:
         return WHOLE, alone
-    if kind == "convolution" and len(getattr(layer, "kernel_size", ())) == 2:
+    flat = len(shape) == 3
+    if kind == "convolution" and flat and _kernels(layer) and has_sizes(layer, *WINDOW):
         if "Transpose" in name:
             window = _pair(-(-size // step) for size, step in zip(layer.kernel_size, layer.strides, strict=True))
             return window, (1 / layer.strides[0], 1 / layer.strides[1])
         spread = zip(layer.kernel_size, layer.dilation_rate, strict=True)
         return _pair((size - 1) * rate + 1 for size, rate in spread), _steps(layer)
-    if kind == "pooling" and isinstance(layer, keras.layers.Layer) and len(getattr(layer, "pool_size", ())) == 2:
+    if kind == "pooling" and flat and has_sizes(layer, "pool_size", "strides"):
         return _pair(layer.pool_size), _steps(layer)
     if name in ("Resizing", "UpSampling2D"):
         pixels = _RESAMPLING.get(layer.interpolation)

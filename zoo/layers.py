@@ -196,7 +196,7 @@ def _detail(layer: Any, kind: str) -> str:
     """What a layer does, in ASCII: "Conv 3x3, 64, stride 2 + ReLU"."""
     class_name = type(layer).__name__
     text = _SHORT.get(class_name, class_name)
-    if kind == "convolution" and hasattr(layer, "kernel_size"):
+    if kind == "convolution" and arithmetic.has_sizes(layer, *arithmetic.WINDOW):
         words = {"Depthwise": "Depthwise conv", "Separable": "Separable conv"}
         text = next((word for key, word in words.items() if key in class_name), "Conv")
         text = "Transposed conv" if "Transpose" in class_name else text
@@ -209,7 +209,7 @@ def _detail(layer: Any, kind: str) -> str:
     elif kind == "pooling":
         short = re.sub(r"Pooling[123]D", "Pool", class_name).replace("Average", "Avg")
         text = short.replace("Global", "Global ").replace("Adaptive", "Adaptive ")
-        if isinstance(layer, keras.layers.Layer) and hasattr(layer, "pool_size"):
+        if arithmetic.has_sizes(layer, "pool_size", "strides"):
             text += f" {_times(layer.pool_size)}"
             text += _stride(layer.strides) if tuple(layer.strides) != tuple(layer.pool_size) else ""
     elif kind == "dropout" and hasattr(layer, "rate"):
