@@ -95,6 +95,8 @@ def test_every_fact_is_optional(folder: Path) -> None:
         ("class_names = [0, 1]", "class_names must be a list of strings. Received: [0, 1]"),
         ("size = 0", "size is too small. Received: 0"),
         ("parameters = -1", "parameters is too small. Received: -1"),
+        ("multiply_adds = true", "multiply_adds has the wrong type. Received: True"),
+        ("built_in = 1", "built_in has the wrong type. Received: 1"),
     ],
 )
 def test_a_wrong_fact_is_named_with_its_place(folder: Path, line: str, message: str) -> None:
