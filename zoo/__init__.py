@@ -30,7 +30,7 @@ _HOMES = {
     "zoo.runs": ("find_runs",),
     "zoo.types": ["Data", "Example", "Examples", "Figure", "History", "Model", "Part", "RunContext", "Source", "Spec"],
 }
-_MODULES = ("defaults", "errors", "recipes", "testing", "types")
+_MODULES = ("defaults", "errors", "options", "pretrained", "recipes", "testing", "types")
 
 __all__ = [
     "Data",

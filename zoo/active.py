@@ -103,9 +103,9 @@ class ActiveRun:
 
     # what the engine uses -------------------------------------------------------------------------------------
 
-    def build(self, size: int, precision: str | None = None) -> Model:
-        """Build the run's network at another image size or precision."""
-        spec = replace(self.spec, height=size, width=size)
+    def build(self, size: int, precision: str | None = None, weights: str | None = None) -> Model:
+        """Build the run's network at an image size and precision; only its first building has `weights` to load."""
+        spec = replace(self.spec, height=size, width=size, weights=weights)
         return self.session.build(spec, precision or self.precision)
 
     def begin(self, plan: Plan, trainer: Trainer, data: Data, done: int) -> None:

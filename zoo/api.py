@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +107,9 @@ def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Pla
     recipe, spec = prepared.resolved.recipe, prepared.spec()
     precision = resolve_precision(recipe)
     reporter.note("Compiling the first step ...")
-    trainer = Trainer(prepared.session.build(spec, precision), recipe, recipe.image_size)
+    # how long a step takes does not depend on the weights; a plan downloads none
+    model = prepared.session.build(replace(spec, weights=None), precision)
+    trainer = Trainer(model, recipe, recipe.image_size)
     steps = Plan(recipe, spec.seed, len(data.train), data.train.images.shape[1])
     measured = forecast.measure(steps, trainer, data.train, len(data.monitored), 0)
     counts = {name: len(part) for name, part in data.parts.items()}
@@ -120,10 +122,14 @@ def build(
     *,
     size: int | None = None,
     settings: Sequence[str] = (),
+    weights: Path | str | None = None,
     seed: int = 0,
     verbose: bool = False,
 ) -> tuple[Model, Spec]:
-    """Build an untrained network in float32: for a data set as its recipe would, else as its card says."""
+    """Build a network in float32: for a data set as its recipe would, else as its card says.
+
+    `weights` is None (drawn from `seed`), a name on its card ("imagenet", which downloads them) or the path of a file.
+    """
     from zoo import pipeline
 
     found = Registry.discover()
@@ -137,20 +143,21 @@ def build(
         target = None
         channels = card.channels[0]
         names = tuple(f"class {index}" for index in range(card.classes or 10))
-    resolved = _resolve(plugin, target, settings, size)
-    recipe = resolved.recipe
-    spec = Spec(architecture, recipe.image_size, recipe.image_size, channels, names, recipe.options, None, seed)
+    overrides = {"image_size": size, "weights": None if weights is None else str(weights)}
+    recipe = _resolve(plugin, target, settings, overrides).recipe
+    pixels, begins = recipe.image_size, recipe.weights or None
+    spec = Spec(architecture, pixels, pixels, channels, names, recipe.options, begins, seed)
     session = Session(plugin)
     pipeline.start_frameworks(default_threads(), verbose)
     return session.build(spec), spec
 
 
-def _resolve(plugin: Any, target: Any, settings: Sequence[str], size: int | None) -> ResolvedRecipe:
+def _resolve(plugin: Any, target: Any, settings: Sequence[str], overrides: Mapping[str, Any]) -> ResolvedRecipe:
     from zoo import pipeline
     from zoo.recipes import resolve
 
-    overrides = {} if size is None else {"image_size": size}
-    resolved = resolve(plugin, target or plugin, "quick", None, settings, overrides)
+    given = {key: value for key, value in overrides.items() if value is not None}
+    resolved = resolve(plugin, target or plugin, "quick", None, settings, given)
     pipeline.check_against_card(resolved.recipe, plugin)
     return resolved
 

@@ -37,7 +37,8 @@ class Card:
     Architectures: `parameters` is the count at `size` pixels, `channels[0]` channels and `classes` classes, and
     `multiply_adds` those of one image (`zoo build NAME --json` prints both);
     `channels` are the numbers of input channels that it takes, `min_size` the least height and width;
-    `options` maps each option of `Spec.options` to its default.
+    `options` maps each option of `Spec.options` to its default. `weights` names the published weights that it can
+    begin with ("imagenet"), and "path" if it takes files, each with the options that such weights need.
     Data sets: `images` is the count of images, `test_images` of which are a published test part,
     `class_names` their classes, `size` the native size in pixels if there is one, `channels` what the
     images have, `built_in` whether they are inside the package, `download` the size of the download in bytes.
@@ -52,6 +53,7 @@ class Card:
     size: int | None = None
     min_size: int = 1
     options: dict[str, Any] = field(default_factory=dict)
+    weights: dict[str, dict[str, Any]] = field(default_factory=dict)
     images: int | None = None
     test_images: int = 0
     class_names: tuple[str, ...] = ()
@@ -71,6 +73,7 @@ _TYPES: dict[str, Any] = {
     "size": int,
     "min_size": int,
     "options": dict,
+    "weights": dict,
     "images": int,
     "test_images": int,
     "class_names": list,
@@ -140,6 +143,8 @@ def _wrong(key: str, value: Any) -> str:
         return "is too small"
     if key == "channels" and (not value or not all(number in (1, 3) for number in value)):
         return "must be a list of 1, 3 or both"
+    if key == "weights" and not all(isinstance(options, dict) for options in value.values()):
+        return "must hold one table of options per name"
     if key == "class_names" and not all(isinstance(name, str) for name in value):
         return "must be a list of strings"
     return ""

@@ -67,6 +67,11 @@ def newest(folder: Path, kind: Kind = "state") -> tuple[Arrays, dict[str, Any]] 
     return None
 
 
+def exist(folder: Path) -> bool:
+    """Whether a run has come as far as its first checkpoint."""
+    return bool(_sorted(folder, "state"))
+
+
 def discard_after(folder: Path, step: int) -> None:
     """Remove the best weights of epochs that lie after `step`: a resumed run comes to them again."""
     for path in _sorted(folder, "best"):

@@ -17,13 +17,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from zoo import quiet
+from zoo import kept, pretrained, quiet
 from zoo import receipt as receipts
 from zoo.errors import DataError, Interrupted, UsageError, ZooError
-from zoo.files import atomic_write, require_space
+from zoo.files import require_space
 from zoo.hardware import default_threads
 from zoo.progress import Reporter
-from zoo.recipes import Recipe, ResolvedRecipe, resolve
+from zoo.recipes import FLAGS, Recipe, ResolvedRecipe, resolve
 from zoo.registry import Plugin, Registry
 from zoo.runs import Run, new_directory
 from zoo.session import Session
@@ -53,7 +53,7 @@ class Request:
 
     @property
     def command(self) -> str:
-        """The command that gives this run again; paths are left to the reader."""
+        """The command that gives this run again; of paths only the last part, the rest is left to the reader."""
         words = ["zoo", "train", self.architecture, self.dataset]
         if self.recipe != "quick":
             words += ["--recipe", self.recipe]
@@ -62,7 +62,8 @@ class Request:
         for setting in self.settings:
             words += ["--set", setting]
         for key, value in (self.overrides or {}).items():
-            words += ["--epochs", str(value)] if key == "epochs" else ["--set", f"{key}={json.dumps(value)}"]
+            shown = Path(value).name if key == "weights" else value
+            words += [f"--{key}", str(shown)] if key in FLAGS else ["--set", f"{key}={json.dumps(value)}"]
         if self.seed:
             words += ["--seed", str(self.seed)]
         return shlex.join(words + ["--rehearse"] * self.rehearse + ["--no-export"] * (not self.export))
@@ -123,6 +124,11 @@ class Prepared:
         check_parts(recipe, data)
         return data
 
+    @property
+    def weights(self) -> str | None:
+        """What the network begins with; None: weights drawn from the seed."""
+        return self.resolved.recipe.weights or None
+
     def spec(self) -> Spec:
         """What the network is built for."""
         recipe = self.resolved.recipe
@@ -133,6 +139,7 @@ class Prepared:
             channels=self.channels,
             class_names=self.examples.class_names,
             options=dict(recipe.options),
+            weights=self.weights,
             seed=self.request.seed,
         )
 
@@ -149,7 +156,7 @@ def channels_of(architecture: Plugin, dataset: Plugin) -> int:
 
 
 def check_against_card(recipe: Recipe, architecture: Plugin) -> None:
-    """Raise UsageError for unknown options, and for image sizes below what the network takes."""
+    """Raise UsageError for unknown options or weights, and for image sizes below what the network takes."""
     options = architecture.facts.options
     for option in recipe.options:
         if architecture.card is not None and option not in options:
@@ -160,6 +167,7 @@ def check_against_card(recipe: Recipe, architecture: Plugin) -> None:
         raise UsageError(
             f"{architecture.name} takes images from {least} pixels. Received: {small[0]}. Try --set image_size={least}"
         )
+    pretrained.check(recipe.weights, architecture)
 
 
 def check_parts(recipe: Recipe, data: Data) -> None:
@@ -203,7 +211,7 @@ def train(request: Request, reporter: Reporter, verbose: bool = False) -> Run:
     run = Run(new_directory(request.architecture, request.dataset, request.output))
     with locked(run):
         run.write(receipts.make(prepared, data, started, threads))
-        keep_source(run, request.source)
+        kept.keep(run, request.source, prepared.weights)
         return _go(run, prepared, data, reporter)
 
 
@@ -218,12 +226,12 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
             dataset=receipt["dataset"]["name"],
             recipe=receipt["recipe"]["name"],
             seed=receipt["spec"]["seed"],
-            source=kept_source(run),
+            source=kept.source(run),
             rehearse=receipt["rehearsal"],
             export=receipt["export"],
             strict=receipt["strict"],
         )
-        prepared = Prepared(request, run.resolved)
+        prepared = Prepared(request, kept.recipe(run))
         data = prepared.data(reporter)
         if data.fingerprint != receipt["dataset"]["fingerprint"]:
             raise DataError(
@@ -244,6 +252,7 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
 
 def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter) -> Run:
     """Train, or go on with, a run whose receipt is written; finish it."""
+    from zoo import checkpoints
     from zoo.active import ActiveRun
     from zoo.contract import parameters_of
     from zoo.finish import finish
@@ -254,7 +263,10 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter) -> Run:
         with active.stoppable():
             run.update(status="training")
             _announce(run, data, reporter)
-            model = active.build(run.spec.height)
+            # a checkpoint holds the weights as they have become
+            model = active.build(
+                run.spec.height, weights=None if checkpoints.exist(run.checkpoints) else prepared.weights
+            )
             parameters = parameters_of(model)
             run.update(parameters=parameters)
             require_space(run.directory, BYTES_PER_PARAMETER * parameters, "This run")
@@ -321,16 +333,3 @@ def locked(run: Run) -> Iterator[None]:
     with lock:
         lock.release()  # `with` has taken it a second time
         yield
-
-
-def keep_source(run: Run, source: Path | None) -> None:
-    """Remember where the data lay, outside the receipt, which holds no path of the machine."""
-    where = None if source is None else str(source.absolute())
-    atomic_write(run.checkpoints / "source.json", json.dumps(where))
-
-
-def kept_source(run: Run) -> Path | None:
-    """Where the data lay."""
-    path = run.checkpoints / "source.json"
-    where = json.loads(path.read_text()) if path.exists() else None
-    return None if where is None else Path(where)

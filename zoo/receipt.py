@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from zoo import pretrained
 from zoo.hardware import describe, resolve_precision, versions
 from zoo.runs import FORMAT
 from zoo.types import Data
@@ -19,14 +20,19 @@ if TYPE_CHECKING:
 def make(prepared: Prepared, data: Data, started: datetime, threads: Mapping[str, int]) -> dict[str, Any]:
     """The receipt of a run that begins: what was asked, resolved to what, on which images, with which versions."""
     request, resolved = prepared.request, prepared.resolved
+    spec, values = asdict(prepared.spec()), resolved.as_dict()
+    weights = pretrained.describe(prepared.weights)
+    if weights:
+        spec["weights"] = values["weights"]["value"] = weights["name"]
     return {
         "format": FORMAT,
         "status": "training",
         "rehearsal": request.rehearse,
         "command": request.command,
         "started": started.isoformat(timespec="seconds"),
-        "spec": asdict(prepared.spec()),
-        "recipe": {"name": request.recipe, "values": resolved.as_dict()},
+        "spec": spec,
+        "weights": weights,
+        "recipe": {"name": request.recipe, "values": values},
         "dataset": {
             "name": data.name,
             "fingerprint": data.fingerprint,

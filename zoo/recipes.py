@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
+from zoo.cards import Card
 from zoo.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ Schedule = Literal["constant", "cosine", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Keep = Literal["last", "best"]
 Fill = Literal["zero", "reflect", "nearest"]
+FLAGS = ("epochs", "weights")  # keys that have an option of their own on the command line
 
 
 def _key(default: Any, meaning: str) -> Any:
@@ -53,6 +55,7 @@ class Recipe:
     test: int = _key(0, "images split off for the test, where none is published")
     # network
     options: dict[str, Any] = _key({}, "the architecture's own options")
+    weights: str = _key("", "weights to begin with: a name on the card (imagenet), or the path of a file")
     precision: Precision = _key("auto", "auto, float32 or bfloat16 (variables stay float32)")
     auto_precision: Literal["float32", "bfloat16"] = _key(
         "float32", "what auto means on a processor with bfloat16 (measured); float32 on others"
@@ -158,7 +161,7 @@ def resolve(
         layer(table, _at(config.name, lines))
     for setting in settings:
         layer(parse_setting(setting), lambda _key: "--set")
-    layer(overrides or {}, lambda key: "--epochs" if key == "epochs" else "argument")
+    layer(overrides or {}, lambda key: f"--{key}" if key in FLAGS else "argument")
     _finish(values, origins, architecture, dataset)
     recipe = Recipe(**values)
     check_sense(recipe, origins)
@@ -185,12 +188,32 @@ def _at(file: str, lines: Mapping[str, int]) -> Callable[[str], str]:
 
 
 def _finish(values: dict[str, Any], origins: dict[str, str], architecture: Plugin, dataset: Plugin) -> None:
-    """Where no recipe says the size of the input: the images' own, or the network's; never less than it takes."""
+    """Where no recipe says the size of the input: the images' own, or the network's; never less than it takes.
+
+    Options that the weights need are added; those that are the card's defaults change nothing and are left out.
+    """
+    card = architecture.facts
+    given = values.get("options", {})
+    needed = _options_for(values.get("weights", ""), card)
+    if needed.keys() - given.keys():
+        origins["options"] = f"card of {architecture.name}"
+    values["options"] = {key: value for key, value in (needed | given).items() if not _is_default(card, key, value)}
     if values.get("image_size"):
         return
     owner = dataset if dataset.facts.size else architecture
     values["image_size"] = max(owner.facts.size or 32, architecture.facts.min_size)
     origins["image_size"] = f"card of {owner.name}" if owner.facts.size else "core"
+
+
+def _options_for(weights: str, card: Card) -> dict[str, Any]:
+    """The options that the card says these weights need."""
+    return card.weights.get(weights, card.weights.get("path", {})) if weights else {}
+
+
+def _is_default(card: Card, option: str, value: Any) -> bool:
+    default = card.options.get(option)
+    # to Python, True equals 1
+    return option in card.options and isinstance(value, bool) == isinstance(default, bool) and bool(value == default)
 
 
 def _candidates(architecture: Plugin, dataset: Plugin) -> list[tuple[Path, str]]:
@@ -276,6 +299,8 @@ def _rule(kind: Any, value: Any) -> tuple[bool, str, Callable[[Any], Any]]:
         return _is_number(value, whole=True) and value >= 0, "a whole number, 0 or more", int
     if kind is float:
         return _is_number(value, whole=False) and value >= 0, "a number, 0 or more", float
+    if kind is str:
+        return isinstance(value, str), "a text", str
     if kind == dict[str, Any]:
         return isinstance(value, dict), "a table of options (--set options.key=value)", dict
     item = get_args(kind)[0]

@@ -20,7 +20,8 @@ class Spec:
     """What a network is built for. `zoo_build` is a pure function of it.
 
     `height`, `width` are pixels, `channels` is 1 (grey) or 3 (RGB). `options` are the architecture's own
-    (the card names them); `weights` is None, or what the architecture documents ("imagenet", a path).
+    (the card names them); `weights` is None, or what the network begins with: a name on the card ("imagenet"),
+    or the path of a file. Core asks for them once, when a run begins.
     """
 
     name: str

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-from zoo import Spec, UsageError, hookimpl
+from zoo import Spec, hookimpl, options
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,7 @@ def zoo_build(spec: Spec) -> keras.Model:
     """
     network = NETWORKS[spec.name]
     after_pooling, after_hidden = network.dropout
-    rescale = spec.options.get("rescale", True)
-    if not isinstance(rescale, bool):
-        raise UsageError(f"{spec.name}: option rescale must be true or false. Received: {rescale!r}")
+    rescale = options.flag(spec, "rescale", True)
     model = keras.Sequential(name=spec.name)
     model.add(keras.Input((spec.height, spec.width, spec.channels), name="image"))
     if rescale:

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from zoo import Data, History, Recipe, RunContext, Spec, UsageError, defaults, hookimpl
+from zoo import Data, History, Recipe, RunContext, Spec, defaults, hookimpl, options
 from zoo_fc_tf import gradient_descent
 
 HIDDEN = 1024
@@ -23,10 +23,7 @@ class OneHiddenLayer(tf.Module):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(name="one_hidden_layer")
-        rescale = spec.options.get("rescale", True)
-        if not isinstance(rescale, bool):
-            raise UsageError(f"{spec.name}: option rescale must be true or false. Received: {rescale!r}")
-        self.scale = 1 / 255 if rescale else 1.0
+        self.scale = 1 / 255 if options.flag(spec, "rescale", True) else 1.0
         inputs = spec.height * spec.width * spec.channels
         self.weights1 = _weights(spec, 0, [inputs, HIDDEN], "weights1")
         self.biases1 = tf.Variable(tf.zeros([HIDDEN]), name="biases1")
@@ -41,10 +38,8 @@ class OneHiddenLayer(tf.Module):
 
 def _weights(spec: Spec, layer: int, shape: list[int], name: str) -> Any:
     """A matrix [inputs, outputs] drawn from a truncated normal distribution, a pure function of the seed."""
-    init = spec.options.get("init", INITS[0])
-    if init not in INITS:
-        raise UsageError(f"{spec.name}: option init must be one of {', '.join(INITS)}. Received: {init!r}")
-    stddev = (2 / shape[0]) ** 0.5 if init == "he" else 1.0  # He et al. (2015), or the chapter's
+    he = options.choice(spec, "init", INITS) == "he"
+    stddev = (2 / shape[0]) ** 0.5 if he else 1.0  # He et al. (2015), or the chapter's
     seed = tf.constant([spec.seed, layer], tf.int64)
     return tf.Variable(tf.random.stateless_truncated_normal(shape, seed, stddev=stddev), name=name)
 

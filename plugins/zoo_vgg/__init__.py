@@ -1,68 +1,96 @@
-"""`vgg16`: the 16 layers with weights of VGG, in Keras, with the layer names of `keras.applications`.
+"""`vgg16`, `vgg19`, `vgg16-bn` and `vgg19-bn`: VGG in Keras, with the layer names of `keras.applications`.
 
 Paper: Simonyan and Zisserman (2014), Very deep convolutional networks for large-scale image recognition,
-arXiv:1409.1556, configuration D. Option `input = "bgr-0-255"` with `init = "glorot_uniform"` is how S. Dey,
-Deep Learning Models in Image Processing, chapter 10, trains it from scratch.
+arXiv:1409.1556, configurations D and E. In the -bn networks each convolution, which keeps its bias, is followed by
+BatchNormalization (Ioffe and Szegedy, 2015, arXiv:1502.03167) and then ReLU, as torchvision builds them.
+Option `input = "bgr-0-255"` with `init = "glorot_uniform"` is how S. Dey, Deep Learning Models in Image
+Processing, chapter 10, trains `vgg16` from scratch.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
 from keras import layers
 
-from zoo import Spec, UsageError, hookimpl
+from zoo import Spec, hookimpl, options, pretrained
+from zoo.pretrained import PublishedFile
 
-BLOCKS: Mapping[str, tuple[tuple[int, int], ...]] = {
-    "vgg16": ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)),
+FILTERS = (64, 128, 256, 512, 512)
+"""Of the 3x3 convolutions in each of the five blocks; every block ends with a max-pooling."""
+CONVOLUTIONS: Mapping[str, tuple[int, ...]] = {
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
 }
-"""Each block's number of 3x3 convolutions and their filters; every block ends with a max-pooling."""
+"""How many there are in each block."""
 HIDDEN = 4096
+HEAD = ("fc1", "fc2", "predictions")
 INPUTS = ("rgb", "bgr-0-255", "imagenet")
 INITS = ("he_normal", "glorot_uniform")
 IMAGENET_MEAN = (103.939, 116.779, 123.68)
 """Of blue, green and red in 0..255: the published weights expect them subtracted."""
+ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications"
+WHOLE: Mapping[str, PublishedFile] = {
+    "vgg16": PublishedFile(
+        f"{ADDRESS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels.h5", "64373286793e3c8b2b4e3219cbf3544b"
+    ),
+    "vgg19": PublishedFile(
+        f"{ADDRESS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels.h5", "cbe5617147190e668d6c5d5026f83318"
+    ),
+}
+"""The files that keras.applications fetches, with their MD5."""
+BODY: Mapping[str, PublishedFile] = {
+    "vgg16": PublishedFile(
+        f"{ADDRESS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "6d6bbae143d832006294945121d1f1fc"
+    ),
+    "vgg19": PublishedFile(
+        f"{ADDRESS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "253f8cb515780f3b799900260a226db6"
+    ),
+}
+"""The same without the fully connected layers, a tenth of the size."""
 
 
 @hookimpl
 def zoo_build(spec: Spec) -> keras.Model:
-    """float32 RGB images [n, height, width, 3], 0..255, to logits [n, classes].
+    """float32 images [n, height, width, channels], 0..255, to logits [n, classes].
 
     Options: `width` multiplies the filters and hidden units; `input` is what the first convolution sees
     ("rgb": -1..1, "bgr-0-255": reversed and not scaled, "imagenet": reversed, minus the mean); `init` is the
     initialisation of the weights; `dropout` the rate after both hidden layers (the paper: 0.5).
-    `Spec.weights` is None or the path of a weight file of `keras.applications.VGG16`.
+    `Spec.weights` is None, "imagenet" (`vgg16`, `vgg19`), or the path of a weight file of the same network, such as
+    those of keras.applications, which want `input = "imagenet"`.
     """
-    width = _number(spec, "width", 1.0, least=0.01, most=4.0)
-    dropout = _number(spec, "dropout", 0.0, least=0.0, most=0.9)
-    init = _one_of(spec, "init", INITS)
+    width = options.number(spec, "width", 1.0, least=0.01, most=4.0)
+    dropout = options.number(spec, "dropout", 0.0, least=0.0, most=0.9)
+    init = options.choice(spec, "init", INITS)
+    plain = spec.name.removesuffix("-bn")
     x = inputs = keras.Input((spec.height, spec.width, spec.channels), name="image")
-    x = _prepare(x, _one_of(spec, "input", INPUTS))
-    for block, (convolutions, filters) in enumerate(BLOCKS[spec.name], start=1):
-        for number in range(1, convolutions + 1):
-            x = layers.Conv2D(
-                _scaled(filters, width),
-                kernel_size=3,
-                padding="same",
-                activation="relu",
-                kernel_initializer=init,
-                name=f"block{block}_conv{number}",
-            )(x)
+    x = _prepare(x, options.choice(spec, "input", INPUTS))
+    for block, (count, filters) in enumerate(zip(CONVOLUTIONS[plain], FILTERS, strict=True), start=1):
+        for number in range(1, count + 1):
+            name = f"block{block}_conv{number}"
+            x = _convolution(x, _scaled(filters, width), init, name, normalised=plain != spec.name)
         x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
-    for name in ("fc1", "fc2"):
+    for name in HEAD[:-1]:
         x = layers.Dense(_scaled(HIDDEN, width), activation="relu", kernel_initializer=init, name=name)(x)
         if dropout:
             x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
-    x = layers.Dense(spec.classes, kernel_initializer=init, name="predictions")(x)
+    x = layers.Dense(spec.classes, kernel_initializer=init, name=HEAD[-1])(x)
     model = keras.Model(inputs, x, name=spec.name)
-    if spec.weights is not None:
-        _load(model, spec, spec.weights)
+    pretrained.load(model, spec, HEAD, _published(spec, width))
     return model
+
+
+def _convolution(x: Any, filters: int, init: str, name: str, normalised: bool) -> Any:
+    activation = None if normalised else "relu"
+    x = layers.Conv2D(filters, 3, padding="same", activation=activation, kernel_initializer=init, name=name)(x)
+    if normalised:
+        x = layers.BatchNormalization(name=f"{name}_bn")(x)
+        x = layers.Activation("relu", name=f"{name}_relu")(x)
+    return x
 
 
 def _prepare(images: Any, what: str) -> Any:
@@ -79,39 +107,7 @@ def _scaled(count: int, width: float) -> int:
     return max(1, round(count * width))
 
 
-def _one_of(spec: Spec, option: str, values: tuple[str, ...]) -> str:
-    """The value of an option, whose first possible value is its default."""
-    value = spec.options.get(option, values[0])
-    if value not in values:
-        known = ", ".join(repr(known) for known in values)
-        raise UsageError(f"{spec.name}: option {option} must be one of {known}. Received: {value!r}")
-    return str(value)
-
-
-def _number(spec: Spec, option: str, default: float, least: float, most: float) -> float:
-    value = spec.options.get(option, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise UsageError(f"{spec.name}: option {option} must be a number from {least} to {most}. Received: {value!r}")
-    return value
-
-
-def _load(model: keras.Model, spec: Spec, weights: str) -> None:
-    """Take all weights from a file, or none: Keras refuses a file with other layers or other shapes."""
-    if weights == "imagenet":
-        raise UsageError(
-            f"{spec.name} does not download weights yet. Received: weights='imagenet'. "
-            "Give the path of a weight file of keras.applications.VGG16"
-        )
-    if not Path(weights).is_file():
-        raise UsageError(f"{spec.name}: there is no weight file {weights!r}")
-    try:
-        with warnings.catch_warnings():
-            # Keras 3.15 warns of an inner container of every functional model that no file has
-            warnings.filterwarnings("ignore", message="Skipping nested container")
-            model.load_weights(weights)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UsageError(
-            f"{spec.name}: the weight file {weights!r} does not fit {spec.height} x {spec.width} pixels, "
-            f"{spec.channels} channels, {spec.classes} classes and these options: {reason}"
-        ) from error
+def _published(spec: Spec, width: float) -> PublishedFile | None:
+    """The file with the fully connected layers only where they fit: images of 224 to 255 pixels leave 7x7 positions."""
+    fit = (spec.height // 32, spec.width // 32) == (7, 7)
+    return (WHOLE if fit else BODY).get(spec.name) if width == 1 else None

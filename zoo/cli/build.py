@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from zoo.cli import verbose
@@ -16,6 +18,7 @@ Examples:
   zoo build vgg16 catsdogs                       as its recipe for this data set would
   zoo build vgg16 --size 64 --set options.width=0.5
   zoo build vgg16 --cost                         multiply-adds, memory, receptive fields
+  zoo build resnet50 --weights imagenet          with weights that Keras publishes (a download)
   zoo build vgg16 --json
 
 \b
@@ -30,17 +33,17 @@ JSON, all for one image in float32, null is unknown:
 @click.argument("dataset", required=False)
 @click.option("--size", type=click.IntRange(1), help="Height and width of the input in pixels.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a recipe key. May be repeated.")
+@click.option("--weights", metavar="NAME|PATH", help="Weights to begin with: imagenet (a download), or a file.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the weights.")
 @click.option("--cost", "with_cost", is_flag=True, help="Print what each layer costs for one image.")
 @click.option("--json", "as_json", is_flag=True, help="Print layers and costs as JSON.")
 def command(
     architecture: str,
     dataset: str | None,
-    size: int | None,
     settings: tuple[str, ...],
-    seed: int,
     with_cost: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Build ARCH and print its layers, their shapes and parameters; train nothing.
 
@@ -50,7 +53,7 @@ def command(
     from zoo import api, cost
     from zoo.graph import format_table, from_model
 
-    model, spec = api.build(architecture, dataset, size=size, settings=settings, seed=seed, verbose=verbose())
+    model, spec = api.build(architecture, dataset, settings=settings, verbose=verbose(), **options)
     graph = from_model(model, spec)
     if as_json:
         print_json(cost.table(graph).as_dict())

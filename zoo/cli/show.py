@@ -109,6 +109,7 @@ def _architecture(plugin: Plugin) -> list[tuple[str, str]]:
         of = [f"{card.size} x {card.size} x {card.channels[0]} images"] if card.size else []
         of += [f"{card.classes} classes"] if card.classes else []
         counted = number(card.parameters) + (f" for {', '.join(of)}" if of else "")
+    weights = [{"path": "the path of a file"}.get(key, key) for key in card.weights]
     options = "\n".join(f"options.{key} = {value!r}" for key, value in card.options.items())
     return [
         ("paper", card.paper),
@@ -116,6 +117,7 @@ def _architecture(plugin: Plugin) -> list[tuple[str, str]]:
         ("mult-adds", f"{scaled(card.multiply_adds)} for an image of that size" if card.multiply_adds else ""),
         ("input", f"{size}{least}, {channels} channels"),
         ("options", options),
+        ("weights", f"none, {' or '.join(weights)}" if weights else ""),
         ("licence", card.licence),
         ("homepage", card.homepage),
     ]

@@ -19,6 +19,7 @@ Examples:
   zoo train vgg16 catsdogs --source train.zip  Kaggle's Dogs vs. Cats
   zoo train vgg16 catsdogs --rehearse          the whole path without the data
   zoo train cnn mnist --set batch_size=128 --epochs 3
+  zoo train resnet50 catsdogs --weights imagenet
   zoo train cnn mnist --dry-run                the recipe, where its values come from, the forecast
   zoo train --resume last                      go on with the newest run
 """
@@ -28,6 +29,7 @@ Examples:
 @click.option("--recipe", default="quick", show_default=True, help="Name of the recipe (zoo show ARCH lists them).")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of recipe keys, over the recipe.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a recipe key. May be repeated.")
+@click.option("--weights", metavar="NAME|PATH", help="Weights to begin with: imagenet (a download), or a file.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training images.")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of weights, order, augmentation."
@@ -79,12 +81,11 @@ def _train(options: dict[str, Any]) -> None:
         raise UsageError("zoo train needs ARCH and DATASET, as in: zoo train cnn mnist   (zoo list shows them)")
     from zoo import api
     from zoo.pipeline import Request
-    from zoo.recipes import describe
+    from zoo.recipes import FLAGS, describe
 
-    epochs = options.pop("epochs")
+    overrides = {key: value for key in FLAGS if (value := options.pop(key)) is not None}
     dry_run, no_export = options.pop("dry_run"), options.pop("no_export")
     options["settings"] = tuple(options["settings"])
-    overrides = {} if epochs is None else {"epochs": epochs}
     request = Request(**options, overrides=overrides, export=not no_export)
     if not dry_run:
         from zoo.pipeline import train
