@@ -12,7 +12,8 @@ from zoo.progress import Reporter
 from zoo.registry import Registry
 
 NAMES = {kind: [plugin.name for plugin in Registry.discover().of(kind)] for kind in ("architecture", "dataset")}
-NARROW = {"vgg16": ("options.width=0.125",)}
+DEEP = ("inceptionv3", "resnet50", "vgg16", "vgg16-bn", "vgg19", "vgg19-bn")
+NARROW = dict.fromkeys(DEEP, ("options.width=0.125",))
 
 
 @pytest.mark.deep

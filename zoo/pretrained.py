@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import sys
 import warnings
@@ -129,6 +130,11 @@ def _read(model: Any, head: Sequence[str], path: Path) -> str:
     return reason
 
 
+def keras_models() -> Path:
+    """Where keras.applications keeps the weights that it has fetched."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+
+
 def fetch(file: PublishedFile) -> Path:
     """Return the path of a published file in Keras' own cache, downloading it there if it is not yet.
 
@@ -136,7 +142,7 @@ def fetch(file: PublishedFile) -> Path:
     """
     import keras
 
-    folder = Path(keras.config.keras_home()) / "models"
+    folder = keras_models()
     waiting = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
