@@ -1,4 +1,4 @@
-"""The five networks: sizes, contract, seeds, options, weight files, and fc-tf's own training loop."""
+"""The parameters of all networks; of the chapter's five, contract, seeds, options, weights, and fc-tf's own loop."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import tensorflow as tf
 import zoo_cnn
 import zoo_fc_keras
 import zoo_fc_tf
+import zoo_inception
+import zoo_resnet
 import zoo_vgg
 
 from zoo import Data, Figure, History, Part, Recipe, Spec, UsageError, ZooError
@@ -25,6 +27,11 @@ PLUGINS = {
     "cnn": zoo_cnn,
     "cnn-5x5": zoo_cnn,
     "vgg16": zoo_vgg,
+    "vgg19": zoo_vgg,
+    "vgg16-bn": zoo_vgg,
+    "vgg19-bn": zoo_vgg,
+    "resnet50": zoo_resnet,
+    "inceptionv3": zoo_inception,
 }
 SMALL = ("fc-tf", "fc-keras", "cnn", "cnn-5x5")
 DIGITS = tuple("0123456789")

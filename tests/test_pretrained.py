@@ -257,6 +257,7 @@ class Stopping(Exception):
     """The run ends here, as if it were killed."""
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("checkpoint", [False, True], ids=["before the first checkpoint", "after it"])
 def test_a_killed_run_goes_on_from_its_weights(
     narrow_vgg16: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint: bool
