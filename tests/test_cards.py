@@ -27,6 +27,10 @@ homepage = "https://example.org"
 width = 1.0
 bias = true
 
+[architectures.net.weights]
+imagenet = { bias = false }
+path = {}
+
 [datasets.photos]
 summary = "Photos"
 images = 100
@@ -64,6 +68,7 @@ def test_facts_are_read_by_kind_and_name(folder: Path) -> None:
         licence="MIT",
         homepage="https://example.org",
         options={"width": 1.0, "bias": True},
+        weights={"imagenet": {"bias": False}, "path": {}},
     )
     card_file = read_card_file(folder)
     assert card_file is not None
@@ -93,6 +98,11 @@ def test_every_fact_is_optional(folder: Path) -> None:
         ("channels = []", "channels must be a list of 1, 3 or both. Received: []"),
         ("channels = [4]", "channels must be a list of 1, 3 or both. Received: [4]"),
         ("class_names = [0, 1]", "class_names must be a list of strings. Received: [0, 1]"),
+        ('weights = ["imagenet"]', "weights has the wrong type. Received: ['imagenet']"),
+        (
+            "weights = { imagenet = true }",
+            "weights must hold one table of options per name. Received: {'imagenet': True}",
+        ),
         ("size = 0", "size is too small. Received: 0"),
         ("parameters = -1", "parameters is too small. Received: -1"),
         ("multiply_adds = true", "multiply_adds has the wrong type. Received: True"),

@@ -148,6 +148,22 @@ def test_cats_and_dogs_without_the_data_are_answered_at_once(tmp_path):
     assert "zoo train vgg16 mnist" in done.stderr
 
 
+def test_weights_that_cannot_be_downloaded_are_named_with_where_to_put_them(tmp_path):
+    nobody = "http://localhost:1"
+    done = zoo(
+        *("build", "resnet50", "--weights", "imagenet"),
+        cwd=tmp_path,
+        KERAS_HOME=str(tmp_path / "keras"),
+        https_proxy=nobody,
+        HTTPS_PROXY=nobody,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "resnet50_weights_tf_dim_ordering_tf_kernels.h5 (MD5 2cb95161c43110f7111970584f804107)" in done.stderr
+    assert f"put it into {tmp_path / 'keras' / 'models'}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_rehearsal_runs_the_whole_path_without_the_data(tmp_path):
     done = zoo(
         *("train", "vgg16", "catsdogs", "--rehearse", "--output", "run", "--set", "options.width=0.125"),
@@ -178,6 +194,9 @@ def test_a_rehearsal_runs_the_whole_path_without_the_data(tmp_path):
         (["train", "cnn", "mnist", "--set", "epochs=many"], 2, "Received: 'many'"),
         (["train", "cnn", "mnist", "--set", "options.colour=1"], 2, "has no option 'colour'"),
         (["train", "vgg16", "mnist", "--set", "image_size=28"], 2, "takes images from 32 pixels"),
+        (["train", "cnn", "mnist", "--weights", "imagenet"], 2, "cnn begins with no weights but its own"),
+        (["train", "vgg16", "mnist", "--weights", "absent.h5"], 2, "there is no weight file 'absent.h5'"),
+        (["build", "vgg16-bn", "--weights", "imagenet"], 2, "there is no weight file 'imagenet'"),
         (["train", "--resume", "nothing"], 2, "There is no run 'nothing'"),
         (["train", "--resume", "last", "--epochs", "3"], 2, "Received: --epochs"),
         (["train", "cnn", "mnist", "--inexact"], 2, "--inexact goes with --resume"),

@@ -34,7 +34,7 @@ every_network = pytest.mark.parametrize("name", PLUGINS)
 
 def narrow(name: str, channels: int = 3, **fields: Any) -> Spec:
     """A sixteenth of the width, at the least size."""
-    return Spec(name, LEAST[name], LEAST[name], channels, PETS, **{"options": NARROW, **fields})
+    return Spec(name, LEAST[name], LEAST[name], channels, **{"class_names": PETS, "options": NARROW, **fields})
 
 
 def build(wanted: Spec, precision: str = "float32") -> Any:

@@ -1,4 +1,4 @@
-"""The recipe files of the five architectures: all resolve, `book` holds the chapter's values."""
+"""The recipe files of the architectures: all resolve, `book` holds the chapter's values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from zoo.registry import Plugin
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-ARCHITECTURES = ("fc-tf", "fc-keras", "cnn", "cnn-5x5", "vgg16")
+ARCHITECTURES = (
+    *("fc-tf", "fc-keras", "cnn", "cnn-5x5", "vgg16"),
+    *("vgg19", "vgg16-bn", "vgg19-bn", "resnet50", "inceptionv3"),
+)
 DATASETS = ("mnist", "catsdogs")
 PAIRS = [(architecture, dataset) for architecture in ARCHITECTURES for dataset in DATASETS]
 FILES = sorted(ROOT.glob("plugins/*/recipes/*.toml"))
@@ -65,9 +68,20 @@ def test_digits_are_never_mirrored(architecture: str, dataset: str) -> None:
 @pytest.mark.parametrize(("architecture", "dataset"), PAIRS)
 def test_only_networks_whose_shape_is_the_same_at_every_size_train_at_several(architecture: str, dataset: str) -> None:
     values = recipe(architecture, dataset, "quick").recipe
-    assert not values.train_sizes or architecture == "vgg16"
-    # VGG-16 halves five times: from 32 to 63 pixels a single position is left
-    assert all(32 <= size < 64 for size in (*values.train_sizes, values.image_size) if values.train_sizes)
+    sizes = (*values.train_sizes, values.image_size) if values.train_sizes else ()
+    if architecture.startswith("vgg"):
+        # it halves five times, and then counts positions: from 32 to 63 pixels a single one is left
+        assert all(32 <= size < 64 for size in sizes)
+    else:
+        # these average over all positions
+        assert not sizes or architecture in ("resnet50", "inceptionv3")
+    assert values.image_size == (sizes or (values.image_size,))[-1], "it ends at the size that it predicts at"
+
+
+@pytest.mark.parametrize(("architecture", "dataset"), PAIRS)
+def test_deep_networks_begin_with_no_weights_unless_asked(architecture: str, dataset: str) -> None:
+    for name in available(plugin("architecture", architecture), plugin("dataset", dataset)):
+        assert recipe(architecture, dataset, name).recipe.weights == ""
 
 
 @pytest.mark.parametrize(("architecture", "dataset"), PAIRS)

@@ -117,6 +117,63 @@ class TestOrigins:
         assert [line.split() for line in lines if line.startswith("flip ")] == [["flip", "true", "--set"]]
 
 
+class TestOptionsAndWeights:
+    """Options that say nothing new are left out of titles; weights bring the options that they need."""
+
+    CARD = (
+        "[architectures.net]\nsize = 40\n"
+        "options = { width = 1.0, depth = 3, bias = true, input = 'rgb' }\n"
+        "weights = { imagenet = { input = 'bgr' }, path = { input = 'file' } }\n"
+    )
+
+    @pytest.fixture
+    def rows(self, site) -> tuple[Plugin, Plugin]:
+        site.package("net_package", card=self.CARD)
+        site.package("photos_package")
+        site.install("nets", {"net": "net_package"})
+        site.install("sets", {"photos": "photos_package"}, group="zoo.datasets")
+        registry = site.registry()
+        return registry.get("architecture", "net"), registry.get("dataset", "photos")
+
+    @pytest.mark.parametrize(
+        ("setting", "options"),
+        [
+            ("options.width=1.0", {}),
+            ("options.width=1", {}),
+            ("options.width=0.5", {"width": 0.5}),
+            ("options.bias=true", {}),
+            ("options.bias=false", {"bias": False}),
+            ("options.bias=1", {"bias": 1}),  # not what the card says: the network will refuse it
+            ("options.width=true", {"width": True}),
+            ("options.other=1", {"other": 1}),
+        ],
+    )
+    def test_an_option_that_is_the_default_of_the_card_is_left_out(self, rows, setting: str, options: dict) -> None:
+        assert resolve(*rows, settings=[setting]).recipe.options == options
+
+    @pytest.mark.parametrize(
+        ("settings", "options"),
+        [
+            ([], {}),
+            (["weights=imagenet"], {"input": "bgr"}),
+            (["weights=some/file.h5"], {"input": "file"}),
+            (["weights=imagenet", "options.width=0.5"], {"input": "bgr", "width": 0.5}),
+            (["weights=imagenet", "options.input=other"], {"input": "other"}),
+            (["weights=imagenet", "options.input=rgb"], {}),
+        ],
+    )
+    def test_weights_bring_the_options_that_the_card_gives_them(self, rows, settings: list, options: dict) -> None:
+        assert resolve(*rows, settings=settings).recipe.options == options
+
+    def test_their_origin_is_the_card(self, rows) -> None:
+        resolved = resolve(*rows, overrides={"weights": "imagenet"})
+        assert (resolved.origins["weights"], resolved.origins["options"]) == ("--weights", "card of net")
+
+    def test_weights_are_a_text(self, rows) -> None:
+        with pytest.raises(UsageError, match=r"--set: weights must be a text\. Received: 3"):
+            resolve(*rows, settings=["weights=3"])
+
+
 class TestSettings:
     @pytest.mark.parametrize(
         ("text", "value"),
