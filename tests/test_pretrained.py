@@ -253,6 +253,14 @@ def test_a_run_begins_with_its_weights_and_its_receipt_names_them_without_the_pa
     assert moved.mean() < 0.2 * drawn.mean(), "a few steps from the file, far from the seed's weights"
 
 
+def test_the_command_of_a_run_holds_no_path() -> None:
+    path = "/home/someone/narrow.h5"
+    for fields in ({"overrides": {"weights": path}}, {"settings": (f'weights="{path}"',)}):
+        command = Request("vgg16", "mnist", **fields).command
+        assert "narrow.h5" in command
+        assert "someone" not in command
+
+
 class Stopping(Exception):
     """The run ends here, as if it were killed."""
 

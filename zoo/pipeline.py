@@ -23,7 +23,7 @@ from zoo.errors import DataError, Interrupted, UsageError, ZooError
 from zoo.files import require_space
 from zoo.hardware import default_threads
 from zoo.progress import Reporter
-from zoo.recipes import FLAGS, Recipe, ResolvedRecipe, resolve
+from zoo.recipes import FLAGS, Recipe, ResolvedRecipe, parse_setting, resolve
 from zoo.registry import Plugin, Registry
 from zoo.runs import Run, new_directory
 from zoo.session import Session
@@ -60,7 +60,8 @@ class Request:
         if self.config:
             words += ["--config", self.config.name]
         for setting in self.settings:
-            words += ["--set", setting]
+            weights = parse_setting(setting).get("weights")
+            words += ["--set", setting if weights is None else f"weights={Path(weights).name}"]
         for key, value in (self.overrides or {}).items():
             shown = Path(value).name if key == "weights" else value
             words += [f"--{key}", str(shown)] if key in FLAGS else ["--set", f"{key}={json.dumps(value)}"]
