@@ -78,8 +78,10 @@ def test_only_networks_whose_shape_is_the_same_at_every_size_train_at_several(ar
     assert values.image_size == (sizes or (values.image_size,))[-1], "it ends at the size that it predicts at"
 
 
-@pytest.mark.parametrize(("architecture", "dataset"), PAIRS)
-def test_deep_networks_begin_with_no_weights_unless_asked(architecture: str, dataset: str) -> None:
+@pytest.mark.parametrize(
+    ("architecture", "dataset"), [pair for pair in PAIRS if pair[0].startswith(("vgg", "resnet", "inception"))]
+)
+def test_no_recipe_downloads_weights_unasked(architecture: str, dataset: str) -> None:
     for name in available(plugin("architecture", architecture), plugin("dataset", dataset)):
         assert recipe(architecture, dataset, name).recipe.weights == ""
 

@@ -169,8 +169,8 @@ class TestOptionsAndWeights:
         resolved = resolve(*rows, overrides={"weights": "imagenet"})
         assert (resolved.origins["weights"], resolved.origins["options"]) == ("--weights", "card of net")
 
-    def test_weights_are_a_text(self, rows) -> None:
-        with pytest.raises(UsageError, match=r"--set: weights must be a text\. Received: 3"):
+    def test_weights_are_a_string(self, rows) -> None:
+        with pytest.raises(UsageError, match=r"--set: weights must be a string\. Received: 3"):
             resolve(*rows, settings=["weights=3"])
 
 

@@ -300,7 +300,7 @@ def _rule(kind: Any, value: Any) -> tuple[bool, str, Callable[[Any], Any]]:
     if kind is float:
         return _is_number(value, whole=False) and value >= 0, "a number, 0 or more", float
     if kind is str:
-        return isinstance(value, str), "a text", str
+        return isinstance(value, str), "a string", str
     if kind == dict[str, Any]:
         return isinstance(value, dict), "a table of options (--set options.key=value)", dict
     item = get_args(kind)[0]
