@@ -41,5 +41,7 @@ class Interrupted(ZooError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "Did you mean 'x'? " for the known name closest to `name`, or "" if none is close."""
-    matches = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(name, list(known), cutoff=0.5)
+    # one whose characters were only swapped comes first: vgg16, not vgg19, for vgg61
+    matches.sort(key=lambda match: sorted(match) != sorted(name))
     return f"Did you mean {matches[0]!r}? " if matches else ""
