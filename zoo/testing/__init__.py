@@ -1,0 +1,1 @@
+"""Tools that test the zoo and its plugins."""
