@@ -18,6 +18,7 @@ import numpy as np
 
 from zoo.errors import ZooError
 from zoo.files import atomic_write
+from zoo.stored import read_arrays
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 Kind = Literal["state", "best"]
@@ -51,10 +52,13 @@ def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
         raise ZooError(f"The checkpoint {path} can't be read: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != path.name.split(".")[1]:
         raise ZooError(f"The checkpoint {path} is damaged: its SHA-256 is not the one in its name")
-    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    meta: dict[str, Any] = json.loads(arrays.pop(META).tobytes())
-    return arrays, meta
+    arrays = read_arrays(io.BytesIO(content), f"The checkpoint {path}")
+    try:
+        meta = json.loads(arrays.pop(META).tobytes())
+        steps = int(meta["step"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise ZooError(f"The checkpoint {path} does not say what step it is of: {error}") from error
+    return arrays, {**meta, "step": steps}
 
 
 def newest(folder: Path, kind: Kind = "state") -> tuple[Arrays, dict[str, Any]] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any, NamedTuple, TypeAlias
@@ -231,13 +231,20 @@ def write_predictions(
     A cell that a spreadsheet would run as a formula gets a leading apostrophe; `read_predictions` removes it.
     """
     predicted = probabilities.argmax(axis=1)
+    rows = [
+        (key, class_names[label], class_names[guess], float(f"{row[guess]:.6g}"), int(label == guess))
+        for key, label, guess, row in zip(keys, labels, predicted, probabilities, strict=True)
+    ]
+    write_table(path, _COLUMNS, rows)
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str | float]]) -> None:
+    """Write a CSV file; a cell that a spreadsheet would run as a formula gets a leading apostrophe."""
     text = io.StringIO()
     # text is quoted, for a name may hold line breaks: Python 3.11 and 3.12 do not quote a carriage return otherwise
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow(_COLUMNS)
-    for key, label, guess, row in zip(keys, labels, predicted, probabilities, strict=True):
-        names = (key, class_names[label], class_names[guess])
-        writer.writerow([*map(_safe, names), float(f"{row[guess]:.6g}"), int(label == guess)])
+    writer.writerow(columns)
+    writer.writerows([_safe(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     # a file name need not be UTF-8
     atomic_write(path, text.getvalue().encode("utf-8", "surrogateescape"))
 

@@ -15,6 +15,7 @@ import numpy as np
 from zoo import quiet
 from zoo.errors import ZooError
 from zoo.files import atomic_write
+from zoo.stored import read_arrays
 from zoo.types import Model, Spec
 
 Array = np.ndarray[Any, Any]
@@ -39,11 +40,7 @@ def save_weights(path: Path, variables: Sequence[Any]) -> None:
 
 def load_weights(path: Path) -> dict[str, Array]:
     """Read back what `save_weights` wrote. Nothing is unpickled. Raises ZooError if the file is not whole."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ZooError(f"The weights {path} can't be read: {error}") from error
+    return read_arrays(path, f"The weights {path}")
 
 
 def assign(variables: Sequence[Any], arrays: Sequence[Array]) -> None:

@@ -14,7 +14,7 @@ from zoo import images
 from zoo.active import ActiveRun
 from zoo.cards import Card
 from zoo.errors import ZooError
-from zoo.evaluation import evaluate, metrics, predictor, write_predictions
+from zoo.evaluation import evaluate, metrics, predictor, write_predictions, write_table
 from zoo.export import assign, export_model, load_weights, save_weights
 from zoo.feeder import Plan
 from zoo.files import atomic_write
@@ -124,14 +124,7 @@ def draw(active: ActiveRun, model: Model, data: Data) -> None:
 
 def write_quarantine(active: ActiveRun, data: Data) -> None:
     """Write `quarantine.csv`: each image that was left out, with the reason."""
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image", "reason"])
-    writer.writerows(data.quarantine)
-    atomic_write(active.directory / "quarantine.csv", text.getvalue())
+    write_table(active.directory / "quarantine.csv", ("image", "reason"), data.quarantine)
 
 
 def forecast_of(active: ActiveRun) -> dict[str, Any] | None:

@@ -6,7 +6,6 @@ made the training images.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,17 @@ import numpy as np
 
 from zoo import images, quiet
 from zoo.errors import UsageError, ZooError
+from zoo.stored import count, read_json, text
 
 Array = np.ndarray[Any, Any]
 Engine = Literal["auto", "litert", "tensorflow"]
 BATCH = 16
+_SPEC_SHAPE: dict[str, Any] = {
+    **dict.fromkeys(("height", "width", "channels"), count),
+    **dict.fromkeys(("resize", "interpolation", "rule"), text),
+    "class_names": [text],
+    "flip_average": lambda value: isinstance(value, bool),
+}
 _PIXELS_AT_ONCE = 80_000  # large images in smaller batches: the memory is for feature maps
 
 
@@ -44,16 +50,13 @@ class Prediction:
 def read_spec(model_directory: Path) -> dict[str, Any]:
     """Read `model/spec.json`. Raises ZooError if the run has none, or of a newer version."""
     path = model_directory / "spec.json"
-    try:
-        spec = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    if not path.exists():
         raise ZooError(
             f"{model_directory.parent} has no trained network yet ({path.name} is missing). "
             f"Go on with it: zoo train --resume {model_directory.parent}"
-        ) from error
-    except ValueError as error:
-        raise ZooError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(spec, dict) or spec.get("format") != 1:
+        )
+    spec = read_json(path, _SPEC_SHAPE)
+    if spec.get("format") != 1:
         raise ZooError(f"{path} is of a format that this zoo does not read. Upgrade: pip install -U image-model-zoo")
     return spec
 

@@ -115,8 +115,11 @@ class ResolvedRecipe:
     @classmethod
     def from_dict(cls, name: str, stored: Mapping[str, Any]) -> ResolvedRecipe:
         """Read back what `as_dict` wrote."""
-        values = {key: _checked(key, entry["value"], "run.json") for key, entry in stored.items()}
-        origins = {key: str(entry["origin"]) for key, entry in stored.items()}
+        try:
+            values = {key: _checked(key, entry["value"], "run.json") for key, entry in stored.items()}
+            origins = {key: str(entry["origin"]) for key, entry in stored.items()}
+        except (KeyError, TypeError) as error:
+            raise UsageError(f"run.json: the recipe has an entry without a value or an origin: {error}") from error
         return cls(name, Recipe(**values), {**dict.fromkeys(KEYS, "core"), **origins})
 
 

@@ -17,11 +17,43 @@ from typing import Any, Literal
 from zoo.errors import UsageError, ZooError
 from zoo.files import atomic_write
 from zoo.recipes import ResolvedRecipe
+from zoo.stored import count, number, optional, read_json, text
 from zoo.types import Figure, History, Spec
 
 FORMAT = 1
 RECEIPT = "run.json"
 Status = Literal["training", "interrupted", "failed", "finished"]
+
+# what is relied on, where it is there: a run may come from a stranger
+_RECEIPT_SHAPE: dict[str, Any] = {
+    **dict.fromkeys(("status", "started", "command", "precision", "reason"), text),
+    **dict.fromkeys(("rehearsal", "export", "strict"), lambda value: isinstance(value, bool)),
+    **dict.fromkeys(("format", "parameters"), count),
+    "seconds": number,
+    "spec": {
+        "name": text,
+        **dict.fromkeys(("height", "width", "channels", "seed"), count),
+        "class_names": [text],
+        "options": {},
+        "weights": optional(text),
+    },
+    "recipe": {"name": text, "values": {...: {"origin": text}}},
+    "dataset": {
+        **dict.fromkeys(("name", "fingerprint", "split_hash"), text),
+        "counts": {...: count},
+        "notes": [text],
+    },
+    "threads": {...: count},
+    "versions": {...: text},
+    "hardware": {"features": [text], "system": text},
+}
+_METRICS_SHAPE: dict[str, Any] = {
+    "part": text,
+    "count": count,
+    "accuracy": number,
+    "interval": lambda value: isinstance(value, list) and len(value) == 2 and all(map(number, value)),
+    "rehearsal": lambda value: isinstance(value, bool),
+}
 
 
 class Run:
@@ -38,7 +70,7 @@ class Run:
     @property
     def receipt(self) -> dict[str, Any]:
         """The content of `run.json`. Raises ZooError if it is torn, or of a newer version of zoo."""
-        receipt = _read_json(self.directory / RECEIPT)
+        receipt = read_json(self.directory / RECEIPT, _RECEIPT_SHAPE)
         if receipt.get("format", 0) > FORMAT:
             raise ZooError(
                 f"{self.directory} was written by a newer zoo ({receipt.get('versions', {}).get('zoo')}); "
@@ -57,23 +89,29 @@ class Run:
     def metrics(self) -> dict[str, Any] | None:
         """The content of `metrics.json`, or None before the run has finished."""
         path = self.directory / "metrics.json"
-        return _read_json(path) if path.exists() else None
+        return read_json(path, _METRICS_SHAPE) if path.exists() else None
 
     @property
     def history(self) -> History:
-        """The rows of `history.csv`."""
+        """The rows of `history.csv`. Raises ZooError if they are not numbers."""
         path = self.directory / "history.csv"
         if not path.exists():
             return History()
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = csv.DictReader(stream)
-            return History({key: float(value) for key, value in row.items() if value} for row in rows)
+        try:
+            with path.open(newline="", encoding="utf-8") as stream:
+                rows = csv.DictReader(stream)
+                return History({key: float(value) for key, value in row.items() if value} for row in rows)
+        except (OSError, ValueError, TypeError, csv.Error) as error:
+            raise ZooError(f"{path} can't be read as a history: {error}") from error
 
     @property
     def spec(self) -> Spec:
         """What the run's network was built for."""
         stored = self.receipt["spec"]
-        return Spec(**{**stored, "class_names": tuple(stored["class_names"])})
+        try:
+            return Spec(**{**stored, "class_names": tuple(stored["class_names"])})
+        except TypeError as error:
+            raise ZooError(f"{self.directory / RECEIPT} describes no network: {error}") from error
 
     @property
     def resolved(self) -> ResolvedRecipe:
@@ -110,7 +148,7 @@ class Run:
 def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
     """Write figures into `folder`, and their captions into its `captions.json`; return the figures' paths."""
     captions_file = folder / "captions.json"
-    captions = _read_json(captions_file) if captions_file.exists() else {}
+    captions = read_json(captions_file) if captions_file.exists() else {}
     written = []
     for figure in figures:
         path = folder / f"{figure.name}.{figure.format}"
@@ -198,24 +236,12 @@ def _pair(run: Run) -> tuple[str, str] | None:
     try:
         receipt = run.receipt
         return receipt["spec"]["name"], receipt["dataset"]["name"]
-    except (ZooError, KeyError):
+    except ZooError:
         return None
 
 
 def _label(run: Run) -> str:
     try:
         return f"{run.title}, {run.status}"
-    except (ZooError, KeyError):
+    except ZooError:
         return "unreadable"
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ZooError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ZooError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ZooError(f"{path} must hold a JSON object. Received: {type(content).__name__}")
-    return content

@@ -194,5 +194,7 @@ def _report(error: Exception, settings: Settings) -> int:
         case _:
             hint = "" if settings.traceback else "\nThe same command with --traceback shows where."
             message, code = f"zoo itself failed: {type(error).__name__}: {error}{hint}", 1
-    click.echo(f"Error: {message}", err=True)
+    from zoo.cli.text import printable
+
+    click.echo(f"Error: {printable(message)}", err=True)
     return code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli import verbose
+from zoo.cli.text import printable
 
 if TYPE_CHECKING:
     from zoo.prediction import Prediction
@@ -67,5 +68,4 @@ def _print(predictions: list[Prediction]) -> None:
 
 
 def _shown(file: Path) -> str:
-    """The path as a terminal may be given it: a file's name can hold control characters."""
-    return "".join(character if character.isprintable() else "?" for character in str(file))
+    return printable(str(file)).replace("\n", "?")

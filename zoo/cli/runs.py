@@ -52,7 +52,7 @@ def _row(run: Any) -> dict[str, Any]:
 
     try:
         row = comparison_row(run)
-    except (ZooError, KeyError) as error:
+    except ZooError as error:
         empty = dict.fromkeys(("part", "count", "accuracy", "interval", "parameters", "seconds", "seed"))
         row = {"id": run.id, "title": f"unreadable: {error}", "status": "unreadable", **empty}
     return row | {"directory": str(run.directory)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.text import facts, number, percent, print_json
+from zoo.cli.text import facts, number, percent, print_json, printable
 from zoo.errors import UsageError, nearest
 from zoo.registry import TITLES, Plugin, Registry
 from zoo.units import scaled
@@ -179,7 +179,7 @@ def _run_summary(run: Run) -> str:
         ("figures", ", ".join(sorted(path.name for path in (run.directory / "figures").glob("*.[sp][vn]g")))),
         ("next", "\n".join(_next(run, receipt["status"]))),
     ]
-    return f"{run.title}: run {run.id}\n{facts(pairs)}"
+    return f"{printable(run.title)}: run {printable(run.id)}\n{facts(pairs)}"
 
 
 def _result(metrics: Mapping[str, Any] | None) -> str:

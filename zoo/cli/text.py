@@ -18,6 +18,11 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
+def printable(text: str) -> str:
+    """Text as a terminal may be given it: names of files and entries of receipts can hold control characters."""
+    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
+
+
 def table(
     header: Sequence[str],
     rows: Sequence[Sequence[str]],
@@ -32,6 +37,7 @@ def table(
     Within `width` characters the column `gives_way` is cut, to `least` characters, then the columns `drops` are
     left out one by one; where that is not enough, each row becomes a small block of its own.
     """
+    rows = [[printable(cell).replace("\n", "?") for cell in row] for row in rows]
     columns = {title: [row[index] for row in rows] for index, title in enumerate(header)}
     for dropped in (None, *drops):
         columns.pop(dropped or "", None)
@@ -64,7 +70,7 @@ def _block(header: Sequence[str], row: Sequence[str]) -> str:
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:
     """Lines of "label  value", aligned; pairs without a value are left out, further lines are indented."""
-    shown = [(label, value) for label, value in pairs if value]
+    shown = [(label, printable(value)) for label, value in pairs if value]
     size = max((len(label) for label, _ in shown), default=0)
     indent = "\n" + " " * (size + 4)
     return "\n".join(f"  {label:<{size}}  {value}".replace("\n", indent) for label, value in shown)

@@ -164,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     names = given.target or list(TARGETS)
     if given.worker:
-        _work(names[0], given.seed, *given.worker, given.files)
+        _work(names[0], given.seed, given.worker[0], given.worker[1], given.files)
         return 0
     if given.input is not None:
         return _again(names[0], given.seed, given.input, given.files)

@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -68,29 +69,32 @@ def _pictures() -> list[Sample]:
     y, x = np.mgrid[0:40, 0:60]
     colour = np.stack([x * 4, y * 6, x + y, np.full_like(x, 128)], axis=2).astype(np.uint8)
     bgr = np.ascontiguousarray(colour[..., :3])
+    kinds: list[tuple[str, str, Any, tuple[int, ...]]] = [
+        ("rgb", ".jpg", bgr, ()),
+        ("grey", ".jpg", bgr[..., 0], ()),
+        ("progressive", ".jpg", bgr, (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)),
+        ("rgb", ".png", bgr, ()),
+        ("alpha", ".png", colour, ()),
+        ("deep", ".png", colour.astype(np.uint16) * 257, ()),
+        ("rgb", ".webp", bgr, ()),
+        ("alpha", ".webp", colour, (cv2.IMWRITE_WEBP_QUALITY, 101)),
+        *(("rgb", suffix, bgr, ()) for suffix in (".gif", ".bmp", ".tiff", ".avif", ".ppm")),
+        ("alpha", ".tiff", colour, ()),
+        ("deep", ".tiff", bgr.astype(np.uint16) * 257, ()),
+        ("grey", ".pgm", bgr[..., 0], ()),
+    ]
     samples = [
         Sample(f"{kind}{suffix}", cv2.imencode(suffix, pixels, options)[1].tobytes())
-        for kind, suffix, pixels, options in (
-            ("rgb", ".jpg", bgr, ()),
-            ("grey", ".jpg", bgr[..., 0], ()),
-            ("progressive", ".jpg", bgr, (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)),
-            ("rgb", ".png", bgr, ()),
-            ("alpha", ".png", colour, ()),
-            ("deep", ".png", colour.astype(np.uint16) * 257, ()),
-            ("rgb", ".webp", bgr, ()),
-            ("alpha", ".webp", colour, (cv2.IMWRITE_WEBP_QUALITY, 101)),
-            *(("rgb", suffix, bgr, ()) for suffix in (".gif", ".bmp", ".tiff", ".avif", ".ppm")),
-            ("alpha", ".tiff", colour, ()),
-            ("deep", ".tiff", bgr.astype(np.uint16) * 257, ()),
-            ("grey", ".pgm", bgr[..., 0], ()),
-        )
+        for kind, suffix, pixels, options in kinds
     ]
     jpeg = samples[0].content
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
     turned = jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:]
     animation = cv2.Animation()
     animation.frames, animation.durations = [bgr, bgr[::-1].copy()], np.array([100, 100])
-    moving = [Sample(f"moving{kind}", cv2.imencodeanimation(kind, animation)[1].tobytes()) for kind in (".gif", ".webp")]
+    moving = [
+        Sample(f"moving{kind}", cv2.imencodeanimation(kind, animation)[1].tobytes()) for kind in (".gif", ".webp")
+    ]
     return [*samples, Sample("turned.jpg", turned), *moving]
 
 
@@ -99,16 +103,19 @@ def _pictures() -> list[Sample]:
 
 def archives(folder: Path) -> Target:
     """The reader of catsdogs' archives: all members of a mutated zip, and of one inside another."""
-    import zoo_catsdogs
     from zoo.types import Source
+
+    catsdogs = import_module("zoo_catsdogs")  # it need not be installed to use the rest
 
     def read(sample: Sample) -> None:
         path = folder / "mutant.zip"
         path.write_bytes(sample.content)
-        for _ in zoo_catsdogs.zoo_examples(Source(path, ())).iterate():
+        for _ in catsdogs.zoo_examples(Source(path, ())).iterate():
             pass
 
-    photos = {f"{kind}.{number}.jpg": f"\xff\xd8 {kind}{number}".encode() for kind in ("cat", "dog") for number in (0, 1)}
+    photos = {
+        f"{kind}.{number}.jpg": f"\xff\xd8 {kind}{number}".encode() for kind in ("cat", "dog") for number in (0, 1)
+    }
     flat = _zipped({f"train/{name}": content for name, content in photos.items()})
     pets = {f"PetImages/{name[:3].title()}/{name[4:]}": content for name, content in photos.items()}
     samples = [
@@ -130,14 +137,14 @@ def _zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
 
 def idx(folder: Path) -> Target:
     """The reader of MNIST's IDX files, plain and compressed."""
-    import zoo_mnist
+    mnist = import_module("zoo_mnist")
 
     def read(sample: Sample) -> None:
         content = sample.content
         if sample.name.endswith(".gz"):
             (folder / "mutant.gz").write_bytes(content)
-            content = zoo_mnist.gunzip(folder / "mutant.gz", 10_000)
-        zoo_mnist.read_idx(content, (5, 28, 28) if "images" in sample.name else (60,))
+            content = mnist.gunzip(folder / "mutant.gz", 10_000)
+        mnist.read_idx(content, (5, 28, 28) if "images" in sample.name else (60,))
 
     labels = bytes([0, 0, 8, 1, 0, 0, 0, 60]) + bytes(range(60))
     images = bytes([0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 28, 0, 0, 0, 28]) + bytes(range(245)) * 16
@@ -156,8 +163,9 @@ def cards(folder: Path) -> Target:
     def read(sample: Sample) -> None:
         (folder / "zoo.toml").write_bytes(sample.content)
         found = read_card_file(folder)
-        for kind, table in TABLES.items() if found is not None else ():
-            for name in found.tables.get(table, {}) if found is not None else ():
+        assert found is not None  # noqa: S101 (it was written above)
+        for kind, table in TABLES.items():
+            for name in found.tables.get(table, {}):
                 found.card(kind, name)
 
     folders = {plugin.folder for plugin in Registry.discover().plugins if plugin.folder and plugin.card}
@@ -177,9 +185,11 @@ def recipes(folder: Path) -> Target:
 
     def read(sample: Sample) -> None:
         path.write_bytes(sample.content)
+        if sample.name == "config.toml":
+            describe(resolve(network, replace(digits, name="none"), config=path))
+            return
         for name in available(network, digits):
             describe(resolve(network, digits, name))
-        describe(resolve(network, replace(digits, name="none"), config=path))
 
     folders = [plugin.folder for plugin in registry.of("architecture") if plugin.folder]
     files = sorted({file for owner in folders for file in (owner / "recipes").glob("*.toml")})
