@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.api import build, compare, evaluate, predict, prepare, train, visualize
-    from zoo.errors import DataError, PluginError, UsageError, ZooError
+    from zoo.errors import DataError, MissingData, PluginError, UsageError, ZooError
     from zoo.hookspecs import hookimpl
     from zoo.listing import find_architectures
     from zoo.recipes import Recipe
@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "zoo.api": ("build", "compare", "evaluate", "predict", "prepare", "train", "visualize"),
-    "zoo.errors": ("DataError", "PluginError", "UsageError", "ZooError"),
+    "zoo.errors": ("DataError", "MissingData", "PluginError", "UsageError", "ZooError"),
     "zoo.hookspecs": ("hookimpl",),
     "zoo.listing": ("find_architectures",),
     "zoo.recipes": ("Recipe",),
@@ -39,6 +39,7 @@ __all__ = [
     "Examples",
     "Figure",
     "History",
+    "MissingData",
     "Model",
     "Part",
     "PluginError",

@@ -13,7 +13,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 import shutil
 import zipfile
 import zlib
@@ -29,6 +28,7 @@ import cv2
 import filelock
 import numpy as np
 
+from zoo.data import safe_name
 from zoo.errors import DataError, PluginError
 from zoo.files import atomic_file, atomic_write, cache_folder, require_space, sync_folder, writing
 from zoo.images import RULE, Array, UndecodableImage, decode, fit, quiet_decoders, read
@@ -108,8 +108,7 @@ def open_cache(examples: Examples, name: str, form: Form, progress: Progress | N
     Raises DataError if no image, or less than half of them, can be decoded; ZooError if the disk is full.
     """
     key = _key(examples, name, form)
-    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
-    folder = cache_folder() / "images" / f"{safe}-{form.title}-{key[:16]}"
+    folder = cache_folder() / "images" / f"{safe_name(name)}-{form.title}-{key[:16]}"
     found = _open(folder, key)
     if found is not None:
         return found

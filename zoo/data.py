@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +80,44 @@ def prepare(
             *_missing_classes(examples.class_names, train, rows),
         ),
         quarantine=held_out.quarantine,
+        unlabelled=partial(_unlabelled, examples, form(recipe.image_size)) if examples.unlabelled else None,
     )
+
+
+def _unlabelled(examples: Examples, form: Form, count: int) -> tuple[np.ndarray[Any, Any], list[str]]:
+    """The first `count` images without a label that can be decoded, and their keys."""
+    import numpy as np
+
+    from zoo import images
+
+    fitted: list[np.ndarray[Any, Any]] = []
+    keys: list[str] = []
+    shape = (form.height, form.width, form.channels)
+    assert examples.unlabelled is not None  # noqa: S101 (only then is this asked)
+    with images.quiet_decoders():
+        for key, image in examples.unlabelled():
+            if len(keys) == count:
+                break
+            with suppress(images.UndecodableImage):  # the grid shows the next one
+                fitted.append(images.load(image, *shape, form.resize, form.interpolation))
+                keys.append(key)
+    return np.stack(fitted) if fitted else np.zeros((0, *shape), np.uint8), keys
+
+
+def prepared_forms(name: str) -> list[tuple[str, int]]:
+    """The forms in which images of data set `name` are in the cache, with their size in bytes."""
+    folder = cache_folder() / "images"
+    found = sorted(path for path in folder.glob(f"{safe_name(name)}-*x*x*-*-*") if path.is_dir())
+    return [
+        (path.name.removeprefix(f"{safe_name(name)}-").rpartition("-")[0], (path / "images.npy").stat().st_size)
+        for path in found
+        if (path / "images.npy").is_file()
+    ]
+
+
+def safe_name(name: str) -> str:
+    """A data set's name as part of a file name."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
 
 
 def rehearsal(

@@ -33,6 +33,11 @@ class DataError(ZooError):
     exit_code = 4
 
 
+class MissingData(DataError):
+    """A data set is nowhere to be found; its `zoo_examples` raises this. On a terminal, `zoo train` then asks
+    whether to download it."""
+
+
 class Interrupted(ZooError):
     """The user stopped the command; what was reached is kept. Exit code 130."""
 

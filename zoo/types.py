@@ -79,6 +79,9 @@ class Examples:
 
     `iterate` starts a fresh pass over all examples, always in the same order. `signature` changes whenever
     the source does and is cheap (paths, sizes, modification times): it keys the cache of decoded images.
+    `place` is the file or folder that they are read from, for `zoo data info`. `unlabelled`, where the data
+    set has such images, starts a pass over (key, image): they are drawn with the network's answers, and are no
+    part of the data.
     """
 
     class_names: tuple[str, ...]
@@ -86,6 +89,8 @@ class Examples:
     signature: str
     count: int
     note: str = ""
+    place: Path | None = None
+    unlabelled: Callable[[], Iterator[tuple[str, Path | bytes | np.ndarray[Any, Any]]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,9 @@ class Data:
     `train` may hold larger images than `validation` and `test` (the recipe's `source_size`).
     `fingerprint` is a SHA-256 over keys, labels and contents; `split_hash` one over the parts.
     A part that the split leaves out is empty. `notes` says in words what was adapted; `quarantine` lists
-    (key, reason) of the images that were left out.
+    (key, reason) of the images that were left out. `unlabelled(n)` gives the first n images without a label that
+    the data set has, fitted as the others: uint8 [n or fewer, height, width, channels] and their keys; it is None
+    where the data set has none.
     """
 
     name: str
@@ -146,6 +153,7 @@ class Data:
     split_hash: str
     notes: tuple[str, ...] = ()
     quarantine: tuple[tuple[str, str], ...] = ()
+    unlabelled: Callable[[int], tuple[np.ndarray[Any, Any], list[str]]] | None = None
 
     @property
     def parts(self) -> dict[str, Part]:

@@ -1,7 +1,8 @@
 """Cats and dogs: 25,000 photographs of Kaggle's Dogs vs. Cats, in any of the forms in which people have them.
 
 Kaggle's `train.zip` or `dogs-vs-cats.zip` (with `train.zip` inside), the folder they unpack to, Microsoft's
-`kagglecatsanddogs_5340.zip` or its folder `PetImages`. Nothing is unpacked to disk.
+`kagglecatsanddogs_5340.zip` or its folder `PetImages`. Nothing is unpacked to disk. Kaggle's `test1.zip`, if it
+is there too, gives pictures without a label.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from zoo import DataError, Example, Examples, Source, hookimpl
+from zoo import DataError, Example, Examples, MissingData, Source, hookimpl
+from zoo_catsdogs import unlabelled
 from zoo_catsdogs.archives import open_archive, read_member
 
 CLASS_NAMES = ("cat", "dog")
@@ -20,6 +22,8 @@ COUNT = 25_000
 DOWNLOAD = (
     "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip"
 )
+DOWNLOAD_BYTES = 824_887_076
+DOWNLOAD_SHA256 = "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9"
 FOLDER = "catsdogs"
 CANDIDATES = (
     "train",
@@ -39,12 +43,21 @@ _MICROSOFT = re.compile(r"(cat|dog)/(\d{1,9})\.jpe?g", re.IGNORECASE)
 def zoo_examples(source: Source) -> Examples:
     """The photographs, cats first, in the order of their numbers; keys "cat.0.jpg" or "Cat/0.jpg".
 
-    Raises DataError if they are nowhere to be found, or the archive is damaged or not to be trusted.
+    Raises MissingData if they are nowhere to be found, DataError if the archive is damaged or not to be trusted.
     """
     place = _find(source)
     if place.is_dir():
         return _from_folder(place)
     return _from_archive(place)
+
+
+@hookimpl
+def zoo_fetch(cache: Path) -> Path:
+    """Download Microsoft's archive (825 MB), where `zoo_examples` looks for it."""
+    from zoo.downloads import download
+
+    target = cache / FOLDER / DOWNLOAD.rpartition("/")[2]
+    return download(DOWNLOAD, target, sha256=DOWNLOAD_SHA256, size=DOWNLOAD_BYTES)
 
 
 def _find(source: Source) -> Path:
@@ -62,7 +75,7 @@ def _find(source: Source) -> Path:
         if _in_folder(place):
             return place
         tried.append(f"{place}: {_seen(place)}")
-    raise DataError(_missing(tried, source))
+    raise MissingData(_missing(tried, source))
 
 
 def _descend(found: Path) -> Path:
@@ -103,14 +116,17 @@ def _from_folder(folder: Path) -> Examples:
     def iterate() -> Iterator[Example]:
         return (Example(key, _label(key), None, files[key]) for key in keys)
 
-    return Examples(CLASS_NAMES, iterate, state.hexdigest(), len(keys), _note(len(keys)))
+    pictures = unlabelled.beside(folder)
+    return Examples(CLASS_NAMES, iterate, state.hexdigest(), len(keys), _note(len(keys)), folder, pictures)
 
 
 def _from_archive(path: Path) -> Examples:
-    members, nested = _members(path), None
+    members, nested, pictures = _members(path), None, unlabelled.beside(path)
     if not members:
-        nested = next((name for name in _names_of(path) if PurePosixPath(name).name == NESTED), None)
+        names = _names_of(path)
+        nested = next((name for name in names if PurePosixPath(name).name == NESTED), None)
         members = _members(path, nested) if nested else {}
+        pictures = unlabelled.inside(path, names) or pictures
     keys = _ordered(members, str(path))
     status = path.stat()
     signature = f"{path.absolute()} {status.st_size} {status.st_mtime_ns}"
@@ -121,7 +137,7 @@ def _from_archive(path: Path) -> Examples:
                 content = read_member(archive, archive.getinfo(members[key]))
                 yield Example(key, _label(key), None, content)
 
-    return Examples(CLASS_NAMES, iterate, signature, len(keys), _note(len(keys)))
+    return Examples(CLASS_NAMES, iterate, signature, len(keys), _note(len(keys)), path, pictures)
 
 
 def _names_of(path: Path, nested: str | None = None) -> list[str]:
@@ -193,8 +209,9 @@ def _missing(tried: list[str], source: Source) -> str:
         [
             "catsdogs: the photographs of cats and dogs are not on this machine.",
             f"Looked in   {looked}",
-            "Get them    Kaggle's train.zip: https://www.kaggle.com/competitions/dogs-vs-cats/data",
-            f"            or, without a login (786 MiB): {DOWNLOAD}",
+            "Get them    zoo data prepare catsdogs --download     (825 MB, from Microsoft, without a login)",
+            f"            that fetches {DOWNLOAD}",
+            "            or Kaggle's train.zip or dogs-vs-cats.zip: https://www.kaggle.com/competitions/dogs-vs-cats/data",
             f"Put them    zoo train vgg16 catsdogs --source FILE, or $ZOO_DATA/{FOLDER}/train.zip",
             "Works now   zoo train vgg16 mnist",
             "            zoo train vgg16 catsdogs --rehearse",

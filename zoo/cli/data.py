@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
 
 from zoo.cli.show import dataset_facts
 from zoo.cli.text import facts, number, print_json, table, terminal_width
-from zoo.errors import DataError, UsageError
+from zoo.errors import DataError, Interrupted, MissingData, UsageError
+from zoo.files import cache_folder, in_words
 from zoo.registry import Plugin, Registry
 
 SOURCE = click.option("--source", type=click.Path(path_type=Path), help="Where the data set's files are.")
@@ -64,7 +66,7 @@ Examples:
 @SOURCE
 def info_command(name: str, source: Path | None) -> None:
     """Show a data set's facts, where it is looked for, and whether it is there."""
-    from zoo.data import find_source
+    from zoo.data import find_source, prepared_forms
 
     plugin = Registry.discover().get("dataset", name)
     state, found = _state(plugin, source)
@@ -78,6 +80,8 @@ def info_command(name: str, source: Path | None) -> None:
         # what ships inside its package is not looked for
         ("looked in", "\n".join(looked) if state == "no" or plugin.facts.download else ""),
         ("found", state if state == "no" else found),
+        ("prepared", "\n".join(f"{form}, {in_words(size)}" for form, size in prepared_forms(name))),
+        ("cache", str(cache_folder())),
     ]
     click.echo(f"{plugin.name}: data set of {plugin.origin}\n{facts(pairs)}")
     if state == "no":
@@ -91,6 +95,7 @@ Examples:
   zoo data prepare mnist
   zoo data prepare catsdogs --for vgg16          what zoo train vgg16 catsdogs needs
   zoo data prepare catsdogs --source train.zip --size 64
+  zoo data prepare catsdogs --download           fetch it first; the same command resumes
 """,
 )
 @click.argument("name")
@@ -109,8 +114,13 @@ def prepare_command(
     plugin = Registry.discover().get("dataset", name)
     if size is not None and architecture is not None:
         raise UsageError("--size and --for exclude each other: the recipe of --for knows its size")
+    if download and source is not None:
+        raise UsageError("--download and --source exclude each other: what is downloaded is found without it")
     if download:
-        _download(plugin)
+        fetch(plugin)
+        if architecture is None and size is None and plugin.facts.size is None:
+            click.echo(f"{name} is there. Train on it: zoo train ARCH {name}", err=True)
+            return
     if architecture is not None:
         counts = _prepare_for(architecture, name, recipe, source)
     else:
@@ -120,13 +130,35 @@ def prepare_command(
     click.echo(", ".join(f"{count:,} {part}" for part, count in counts.items() if count) + " images are ready")
 
 
-def _download(plugin: Plugin) -> None:
+def fetch(plugin: Plugin) -> None:
+    """Download a data set into the cache, and see that it can be used."""
+    from zoo.data import find_source
     from zoo.files import cache_folder
     from zoo.session import Session
 
-    cache = cache_folder() / "data"
-    cache.mkdir(parents=True, exist_ok=True)
-    click.echo(f"Downloaded: {Session(plugin, plugin).fetch(cache)}", err=True)
+    session = Session(plugin, plugin)
+    try:
+        place = session.fetch(cache_folder() / "data")
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Interrupted. What has come is kept; go on with: zoo data prepare {plugin.name} --download"
+        ) from None
+    found = session.examples(find_source(None))
+    click.echo(place)
+    if found.place is not None and found.place != place:
+        click.echo(f"Note: {found.place} comes first, and is what is used", err=True)
+
+
+def offer(missing: MissingData, name: str) -> None:
+    """On a terminal, ask whether to download a data set that is missing, and do so; else raise the error."""
+    plugin = Registry.discover().get("dataset", name)
+    size = plugin.facts.download
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or size is None:
+        raise missing
+    click.echo(str(missing), err=True)
+    if not click.confirm(f"\nDownload {name} now ({in_words(size)})?", default=False, err=True):
+        raise DataError(f"{name} is not on this machine, and was not downloaded") from missing
+    fetch(plugin)
 
 
 def _prepare_for(architecture: str, name: str, recipe: str, source: Path | None) -> dict[str, int]:
@@ -155,4 +187,5 @@ def _state(plugin: Plugin, source: Path | None) -> tuple[str, str]:
     except DataError as error:
         return "no", str(error)
     note = f" ({examples.note})" if examples.note else ""
-    return "yes", f"yes: {examples.count:,} images of {len(examples.class_names)} classes{note}"
+    where = f"\nin {examples.place}" if examples.place else ""
+    return "yes", f"yes: {examples.count:,} images of {len(examples.class_names)} classes{note}{where}"

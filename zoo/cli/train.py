@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import verbose
-from zoo.errors import UsageError
+from zoo.errors import MissingData, UsageError
+
+if TYPE_CHECKING:
+    from zoo.pipeline import Request
 
 
 @click.command(
@@ -79,14 +82,26 @@ def _resume(context: click.Context, name: str, inexact: bool) -> None:
 def _train(options: dict[str, Any]) -> None:
     if not options["architecture"] or not options["dataset"]:
         raise UsageError("zoo train needs ARCH and DATASET, as in: zoo train cnn mnist   (zoo list shows them)")
-    from zoo import api
     from zoo.pipeline import Request
-    from zoo.recipes import FLAGS, describe
+    from zoo.recipes import FLAGS
 
     overrides = {key: value for key in FLAGS if (value := options.pop(key)) is not None}
     dry_run, no_export = options.pop("dry_run"), options.pop("no_export")
     options["settings"] = tuple(options["settings"])
     request = Request(**options, overrides=overrides, export=not no_export)
+    try:
+        _run(request, dry_run)
+    except MissingData as error:
+        from zoo.cli.data import offer
+
+        offer(error, request.dataset)
+        _run(request, dry_run)
+
+
+def _run(request: Request, dry_run: bool) -> None:
+    from zoo import api
+    from zoo.recipes import describe
+
     if not dry_run:
         from zoo.pipeline import train
         from zoo.progress import Reporter

@@ -90,7 +90,7 @@ def _pictures() -> list[Sample]:
     jpeg = samples[0].content
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
     turned = jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:]
-    animation = cv2.Animation()
+    animation: Any = cv2.Animation()
     animation.frames, animation.durations = [bgr, bgr[::-1].copy()], np.array([100, 100])
     moving = [
         Sample(f"moving{kind}", cv2.imencodeanimation(kind, animation)[1].tobytes()) for kind in (".gif", ".webp")
