@@ -24,7 +24,9 @@ from zoo_catsdogs import archives
 from zoo import DataError, Examples, Source
 from zoo.cards import read_card_file
 from zoo.data import find_source, prepare
+from zoo.images import load
 from zoo.recipes import Recipe
+from zoo.splits import split_rows
 
 NUMBERS = (0, 1, 2, 10, 11)
 
@@ -152,6 +154,101 @@ def test_bad_photographs_are_quarantined(monkeypatch: pytest.MonkeyPatch, tmp_pa
     )
 
 
+def test_microsofts_two_bad_files_are_left_out_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    bad = {"PetImages/Cat/666.jpg": b"", "PetImages/Dog/11702.jpg": b""}
+    files = {microsoft(name): content for name, content in PHOTOS.items()}
+    (tmp_path / "pets.zip").write_bytes(zipped({**files, **bad}))
+    recipe = Recipe(image_size=8, split="hash", validation=2, test=2)
+    data = prepare(given_source(tmp_path / "pets.zip"), "catsdogs", recipe, 3)
+    assert data.quarantine == (("Cat/666.jpg", "empty"), ("Dog/11702.jpg", "empty"))
+    assert [len(part) for part in data.parts.values()] == [6, 2, 2]
+    assert "2 images were left out: quarantine" in data.notes
+
+
+def test_the_split_of_microsofts_archive() -> None:
+    digests = np.random.default_rng(0).integers(0, 256, (25_000 - 2, 32), np.uint8)
+    rows = split_rows("hash", 0, 2_500, 2_500, np.zeros(len(digests), bool), digests)
+    assert [len(part) for part in (rows.train, rows.validation, rows.test)] == [19_998, 2_500, 2_500]
+
+
+# without labels -------------------------------------------------------------------------------------------
+
+
+TEST_PICTURES = {f"{number}.jpg": jpeg(1_000 + number) for number in (1, 2, 3, 10, 12)}
+
+
+def pictures_folder(place: Path, name: str = "test1") -> None:
+    (place / name).mkdir()
+    for key, content in TEST_PICTURES.items():
+        (place / name / key).write_bytes(content)
+
+
+def pictures_zip(name: str = "test1") -> bytes:
+    return zipped({f"{name}/": b"", **{f"{name}/{key}": content for key, content in TEST_PICTURES.items()}})
+
+
+def with_test_pictures(form: str, tmp: Path) -> Path:
+    """Kaggle's files in one of the forms in which people have them, as --source."""
+    if form.startswith("nested"):
+        method = zipfile.ZIP_DEFLATED if "deflated" in form else zipfile.ZIP_STORED
+        inner = {"train.zip": kaggle_zip(tmp / "t.zip").read_bytes(), "test1.zip": pictures_zip()}
+        (tmp / "dogs-vs-cats.zip").write_bytes(zipped(inner, method))
+        return tmp / "dogs-vs-cats.zip"
+    if form == "zips side by side":
+        (tmp / "test1.zip").write_bytes(pictures_zip())
+        return kaggle_zip(tmp / "train.zip")
+    if form == "the Redux edition's zips":
+        (tmp / "test.zip").write_bytes(pictures_zip("test"))
+        return kaggle_zip(tmp / "train.zip")
+    pictures_folder(tmp)
+    return kaggle_zip(tmp / "train.zip") if "zip and" in form else flat_folder(tmp / "train")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "nested",
+        "nested, deflated",
+        "zips side by side",
+        "the Redux edition's zips",
+        "a zip and a folder",
+        "two folders",
+    ],
+)
+def test_kaggles_test_pictures_come_without_labels(form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    examples = given_source(with_test_pictures(form, tmp_path))
+    assert examples.count == 10
+    assert examples.unlabelled is not None
+    found = [(key, image.read_bytes() if isinstance(image, Path) else image) for key, image in examples.unlabelled()]
+    assert found == list(TEST_PICTURES.items())
+    data = prepare(examples, "catsdogs", Recipe(image_size=8, split="hash", validation=2, test=2), 3)
+    assert data.unlabelled is not None
+    images, keys = data.unlabelled(3)
+    assert keys == ["1.jpg", "2.jpg", "3.jpg"]
+    np.testing.assert_array_equal(images, [load(TEST_PICTURES[key], 8, 8, 3, "stretch", "area") for key in keys])
+    assert len(data.unlabelled(100)[1]) == 5
+    assert sum(map(len, data.parts.values())) == 10
+
+
+def test_a_bad_picture_without_a_label_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    folder = with_test_pictures("two folders", tmp_path)
+    (tmp_path / "test1" / "2.jpg").write_bytes(b"<html>")
+    data = prepare(given_source(folder), "catsdogs", Recipe(image_size=8, split="hash"), 3)
+    assert data.unlabelled is not None
+    assert data.unlabelled(2)[1] == ["1.jpg", "3.jpg"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_without_test_pictures_there_are_none(form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    examples = given_source(FORMS[form](tmp_path))
+    assert (examples.unlabelled is None) == ("outer zip" not in form)  # those have a test1.zip, a broken one
+    assert prepare(examples, "catsdogs", Recipe(image_size=8, split="hash"), 3).parts["training"]
+
+
 # missing --------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +261,7 @@ def test_missing_data_are_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     for part in (
         "$ZOO_DATA: not set",
         f"{tmp_path}/cache/data/catsdogs: does not exist",
+        "zoo data prepare catsdogs --download     (825 MB",
         "kagglecatsanddogs_5340.zip",
         "--source FILE",
         "$ZOO_DATA/catsdogs/train.zip",
@@ -211,7 +309,7 @@ except Exception as error:
     environment = {**os.environ, "ZOO_CACHE": str(tmp_path), "ZOO_DATA": str(tmp_path)}
     began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
-    assert done.stdout == "DataError []\n"
+    assert done.stdout == "MissingData []\n"
     assert time.monotonic() - began < 1
 
 
@@ -330,6 +428,7 @@ def test_the_card_agrees_with_the_data() -> None:
     assert card is not None
     assert (card.images, card.class_names) == (zoo_catsdogs.COUNT, zoo_catsdogs.CLASS_NAMES)
     assert card.channels == (3,)
+    assert card.download == zoo_catsdogs.DOWNLOAD_BYTES
 
 
 # the real photographs -------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Importing this module imports neither NumPy nor OpenCV: a data set that is missi
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.files import cache_folder
+from zoo.files import cache_folder, in_words
 from zoo.types import Data, Example, Examples, Part, PartName, Source
 
 if TYPE_CHECKING:
@@ -104,15 +105,16 @@ def _unlabelled(examples: Examples, form: Form, count: int) -> tuple[np.ndarray[
     return np.stack(fitted) if fitted else np.zeros((0, *shape), np.uint8), keys
 
 
-def prepared_forms(name: str) -> list[tuple[str, int]]:
-    """The forms in which images of data set `name` are in the cache, with their size in bytes."""
-    folder = cache_folder() / "images"
-    found = sorted(path for path in folder.glob(f"{safe_name(name)}-*x*x*-*-*") if path.is_dir())
-    return [
-        (path.name.removeprefix(f"{safe_name(name)}-").rpartition("-")[0], (path / "images.npy").stat().st_size)
-        for path in found
-        if (path / "images.npy").is_file()
-    ]
+def prepared_forms(name: str) -> list[str]:
+    """The forms in which images of data set `name` are in the cache: "28x28x1-stretch-area: 70,000 images, 54.9 MB"."""
+    found = []
+    for path in sorted((cache_folder() / "images").glob(f"{safe_name(name)}-*/images.npy")):
+        form = path.parent.name.removeprefix(f"{safe_name(name)}-").rpartition("-")[0]
+        size = path.stat().st_size
+        # of a data set whose name only begins like this one's, the rest is no form
+        if match := re.match(r"(\d+)x(\d+)x(\d)-[a-z]+-[a-z]+$", form):
+            found.append(f"{form}: {size // math.prod(map(int, match.groups())):,} images, {in_words(size)}")
+    return found
 
 
 def safe_name(name: str) -> str:

@@ -8,7 +8,6 @@ A recipe is a table in a TOML file of a plugin: an architecture keeps `recipes/<
 from __future__ import annotations
 
 import json
-import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -96,6 +95,7 @@ class Recipe:
 
 
 KEYS: dict[str, str] = {item.name: item.metadata["help"] for item in fields(Recipe)}
+_LARGEST = 1e15
 _HINTS = get_type_hints(Recipe)
 
 
@@ -315,7 +315,8 @@ def _rule(kind: Any, value: Any) -> tuple[bool, str, Callable[[Any], Any]]:
 
 def _is_number(value: Any, whole: bool) -> bool:
     kinds = int if whole else (int, float)
-    return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
+    # a whole number may be too large for any float
+    return isinstance(value, kinds) and not isinstance(value, bool) and -_LARGEST < value < _LARGEST
 
 
 def check_sense(recipe: Recipe, origins: Mapping[str, str]) -> None:

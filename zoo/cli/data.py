@@ -80,7 +80,7 @@ def info_command(name: str, source: Path | None) -> None:
         # what ships inside its package is not looked for
         ("looked in", "\n".join(looked) if state == "no" or plugin.facts.download else ""),
         ("found", state if state == "no" else found),
-        ("prepared", "\n".join(f"{form}, {in_words(size)}" for form, size in prepared_forms(name))),
+        ("prepared", "\n".join(prepared_forms(name))),
         ("cache", str(cache_folder())),
     ]
     click.echo(f"{plugin.name}: data set of {plugin.origin}\n{facts(pairs)}")
