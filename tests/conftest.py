@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -25,6 +28,41 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the person who runs the tests has set must not change their outcome."""
     for name in ("ZOO_DISABLE", "ZOO_RUNS", "NO_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """An empty folder of a user without privileges; the test runs as that user, so that permissions mean something.
+
+    Root may read and write everything. Where tests run as root, this process is user "nobody" meanwhile.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if not hasattr(os, "geteuid") or os.geteuid() != 0:
+            yield folder
+            return
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            os.seteuid(0)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB of its own, for tests that fill it."""
+    place = tmp_path / "small disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"A FULL DISK IS NOT TESTED: a small one can't be mounted here ({mounted.stderr.strip()})")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 class Site:

@@ -181,6 +181,48 @@ def test_a_full_disk_is_told_before_and_leaves_nothing(monkeypatch: pytest.Monke
     assert not [entry for entry in folder.iterdir() if entry.is_dir()]
 
 
+def test_a_disk_that_fills_up_meanwhile_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, small_disk: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(small_disk))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 0, 10**9))
+    large = Form(100, 100, 3, "stretch", "area")
+    with pytest.raises(ZooError, match=r"images\.npy can't be written: the disk is full"):
+        open_cache(some(), "some", large)
+    assert [path.name for path in (small_disk / "images").iterdir() if not path.name.endswith(".lock")] == []
+    assert len(open_cache(some(), "some", FORM).images) == 100  # there is room again
+
+
+def test_a_folder_that_must_not_be_written_is_told(monkeypatch: pytest.MonkeyPatch, unprivileged: Path) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(unprivileged / "cache"))
+    open_cache(some(), "some", FORM)
+    (unprivileged / "cache" / "images").chmod(0o500)
+    assert len(open_cache(some(), "some", FORM).images) == 100  # what is there can be used
+    with pytest.raises(ZooError, match="can't be written: permission denied"):
+        open_cache(some(signature="2"), "some", FORM)
+    (unprivileged / "cache" / "images").chmod(0o700)
+    unprivileged.chmod(0o500)
+    monkeypatch.setenv("ZOO_CACHE", str(unprivileged / "other"))
+    with pytest.raises(ZooError, match="can't be written: permission denied"):
+        open_cache(some(), "some", FORM)
+    unprivileged.chmod(0o700)
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_quarantined(tmp_path: Path) -> None:
+    path = tmp_path / "brief.jpg"
+    path.write_bytes(jpeg(50))
+    examples = some(k50=path)
+
+    def iterate() -> Iterator[Example]:
+        for example in examples.iterate():
+            if example.key == "40.jpg":
+                path.unlink()
+            yield example
+
+    cache = open_cache(Examples(examples.class_names, iterate, "1", 100), "some", FORM)
+    assert cache.quarantine == (("50.jpg", "no such file"),)
+
+
 def test_progress_counts_to_the_end() -> None:
     seen: list[tuple[int, int]] = []
     open_cache(some(), "some", FORM, lambda done, total: seen.append((done, total)))

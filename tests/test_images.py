@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -84,6 +86,27 @@ def _lossless(suffix: str) -> tuple[int, ...]:
 def test_sixteen_bits_are_scaled_to_eight(suffix: str) -> None:
     deep = picture().astype(np.uint16) * 257
     np.testing.assert_array_equal(decode(encoded(suffix, deep)), picture())
+
+
+def test_every_sixteen_bit_value_is_rounded() -> None:
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    np.testing.assert_array_equal(decode(encoded(".png", values))[..., 0], (values.astype(np.uint32) + 128) // 257)
+
+
+def test_a_cmyk_jpeg_decodes() -> None:
+    content = io.BytesIO()
+    PIL.Image.fromarray(picture()).convert("CMYK").save(content, "JPEG", quality=95)
+    assert b"Adobe" in content.getvalue()  # inverted, as Photoshop has it
+    assert close(decode(content.getvalue()), picture())
+    theirs = np.asarray(PIL.Image.open(content).convert("RGB"))
+    assert np.abs(decode(content.getvalue()).astype(int) - theirs).max() <= 4
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp", ".tiff", ".gif", ".ppm"])
+def test_a_single_pixel_decodes(suffix: str) -> None:
+    pixel = np.full((1, 1, 3), 77, np.uint8)
+    assert decode(encoded(suffix, pixel)).shape == (1, 1, 3)
+    assert load(encoded(suffix, pixel), 8, 8, 3, "crop", "area").shape == (8, 8, 3)
 
 
 def test_floating_point_pixels_are_refused() -> None:
@@ -227,6 +250,14 @@ def test_paths_that_are_no_files_are_refused_with_the_reason(tmp_path: Path) -> 
             decode(tmp_path / name)
 
 
+def test_a_file_without_permission_is_refused_with_the_reason(unprivileged: Path) -> None:
+    path = unprivileged / "secret.jpg"
+    path.write_bytes(encoded(".jpg"))
+    path.chmod(0)
+    with pytest.raises(UndecodableImage, match="unreadable: Permission denied"):
+        decode(path)
+
+
 def test_odd_names_are_read(tmp_path: Path) -> None:
     for name in (b"new\nline.jpg", b"\xff\xfe.jpg", "Kätzchen.jpg".encode()):
         path = tmp_path / os.fsdecode(name)
@@ -341,6 +372,11 @@ def test_image_files_expands_folders_and_keeps_named_files(tmp_path: Path) -> No
         "deep/er/c.webp",
         "gone.jpg",
     ]
+
+
+def test_a_folder_named_like_an_image_is_left_to_decoding(tmp_path: Path) -> None:
+    (tmp_path / "x.jpg").mkdir()
+    assert image_files([tmp_path / "x.jpg", tmp_path / "y.jpg"]) == [tmp_path / "x.jpg", tmp_path / "y.jpg"]
 
 
 def test_a_folder_without_images_is_a_usage_error(tmp_path: Path) -> None:

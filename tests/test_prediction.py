@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -161,3 +162,22 @@ def test_the_command_answers_in_lines_marks_a_rehearsal_and_ends_with_4_for_a_ba
     assert "REHEARSAL" in done.stderr
     assert "bad?[31m.png" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_hostile_names_are_answered_and_shown_without_control_characters(run, photos, tmp_path):
+    content = (photos / "00.png").read_bytes()
+    for name in (b"new\nline.png", b"\xff\xfe.png", b"\x1b[31mred.png", "K\u00e4tzchen\u202e.png".encode(), b"-v.png"):
+        (tmp_path / os.fsdecode(name)).write_bytes(content)
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "page.png").write_text("<svg/>")
+    done = zoo("predict", run, tmp_path)
+    assert done.returncode == 4
+    assert len(done.stdout.splitlines()) == 5
+    shown = done.stdout + done.stderr
+    assert not [character for character in shown if not character.isprintable() and character != "\n"]
+    assert "loop.png: unreadable: Too many levels of symbolic links" in done.stderr
+    assert "page.png: an SVG drawing" in done.stderr
+    answers = json.loads(zoo("predict", run, tmp_path, "--json").stdout)
+    assert len(answers) == 7
+    assert {os.fsencode(Path(answer["file"]).name) for answer in answers} >= {b"new\nline.png", b"\xff\xfe.png"}

@@ -105,7 +105,8 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     """Expand files and folders (recursively, sorted) to files.
 
     A path that is no folder counts whatever its name is, and whether it exists or not: decoding says what
-    is wrong with it. In a folder only `SUFFIXES` count. Raises UsageError for a folder without an image.
+    is wrong with it. In a folder only `SUFFIXES` count. A folder without an image raises UsageError if it is the
+    only path; among others it counts itself, so that one folder named x.jpg does not keep the rest from an answer.
     """
     found: list[Path] = []
     for path in paths:
@@ -118,7 +119,9 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
             for name in names
             if Path(name).suffix.lower() in SUFFIXES
         )
-        if not inside:
+        if not inside and len(paths) > 1:
+            found.append(path)
+        elif not inside:
             raise UsageError(f"There is no image in the folder {path}. Known suffixes: {' '.join(sorted(SUFFIXES))}")
         found += inside
     return found
@@ -210,7 +213,7 @@ def _to_rgb(pixels: Array, name: str) -> Array:
 
 def _rgb_band(pixels: Array, multiplied: bool) -> Array:
     if pixels.dtype == np.uint16:
-        pixels = (pixels.astype(np.uint32) + 128) // 257
+        pixels = cv2.convertScaleAbs(pixels, alpha=1 / 257).reshape(pixels.shape)  # rounded, never a tie
     if pixels.shape[2] == 4:
         colour, alpha = pixels[..., :3].astype(np.uint16), pixels[..., 3:].astype(np.uint16)
         weighted = colour if multiplied else (colour * alpha + 127) // 255

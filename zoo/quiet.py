@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import sys
 import tempfile
 import warnings
@@ -59,7 +60,7 @@ def import_tensorflow(verbose: bool = False) -> None:
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = "tensorflow"  # it wins over ~/.keras/keras.json
     try:
-        with frameworks(verbose):
+        with frameworks(verbose), _no_sockets():
             import keras
             import tensorflow as tf
     except ImportError as error:
@@ -76,6 +77,19 @@ def import_tensorflow(verbose: bool = False) -> None:
 
         tf.get_logger().setLevel("ERROR")
         absl.logging.set_verbosity(absl.logging.ERROR)
+
+
+@contextmanager
+def _no_sockets() -> Iterator[None]:
+    """TensorFlow imports urllib3, which opens a socket to see whether there is IPv6; let it suppose so instead."""
+    before = socket.has_ipv6
+    socket.has_ipv6 = False
+    try:
+        yield
+    finally:
+        socket.has_ipv6 = before
+        if "urllib3.util.connection" in sys.modules:
+            sys.modules["urllib3.util.connection"].HAS_IPV6 = before  # type: ignore[attr-defined]
 
 
 def _redirect(stack: ExitStack, descriptor: int, target: int) -> int | None:
