@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -21,11 +24,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from zoo_catsdogs import archives
 
-from zoo import DataError, Examples, Source
+from zoo import DataError, Examples, Source, receipt
 from zoo.cards import read_card_file
 from zoo.data import find_source, prepare
 from zoo.images import load
+from zoo.pipeline import Prepared, Request, keep_source, resume
+from zoo.progress import Reporter
 from zoo.recipes import Recipe
+from zoo.runs import Run
 from zoo.splits import split_rows
 
 NUMBERS = (0, 1, 2, 10, 11)
@@ -170,6 +176,25 @@ def test_the_split_of_microsofts_archive() -> None:
     digests = np.random.default_rng(0).integers(0, 256, (25_000 - 2, 32), np.uint8)
     rows = split_rows("hash", 0, 2_500, 2_500, np.zeros(len(digests), bool), digests)
     assert [len(part) for part in (rows.train, rows.validation, rows.test)] == [19_998, 2_500, 2_500]
+
+
+def test_a_run_does_not_go_on_with_other_photographs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    folder = flat_folder(tmp_path / "train")
+    prepared = Prepared(Request("fc-keras", "catsdogs", source=folder))
+    data = prepared.data(Reporter(quiet=True))
+    run = Run(tmp_path / "run")
+    run.write(receipt.make(prepared, data, datetime.now(UTC), {"intra": 1, "inter": 1}))
+    run.checkpoints.mkdir()
+    keep_source(run, folder)
+    (folder / "cat.0.jpg").write_bytes(jpeg(77))
+    now = prepare(given_source(folder), "catsdogs", Recipe(image_size=8, split="hash"), 3).fingerprint
+    with pytest.raises(DataError, match=f"fingerprint {now[:16]} now, {data.fingerprint[:16]} then"):
+        resume(run, Reporter(quiet=True))
+    shutil.rmtree(folder)
+    with pytest.raises(DataError, match="train: does not exist"):
+        resume(run, Reporter(quiet=True))
+    assert run.status == "training"  # it can go on once they are back
 
 
 # without labels -------------------------------------------------------------------------------------------
@@ -374,6 +399,43 @@ def test_bombs_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.setattr(archives, "MAX_MEMBERS", 5)
     with pytest.raises(DataError, match="members of"):
         given_source(kaggle_zip(tmp_path / "d.zip"))
+
+
+def test_a_bomb_in_an_archive_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    inner = zipped({"train/cat.0.jpg": b"\0" * 30_000_000, "train/dog.0.jpg": b"x"})
+    (tmp_path / "outer.zip").write_bytes(zipped({"train.zip": inner}, zipfile.ZIP_DEFLATED))
+    with pytest.raises(DataError, match=r"its member 'train\.zip' is compressed 20-fold or more: a bomb"):
+        given_source(tmp_path / "outer.zip")
+
+
+def test_members_that_overlap_are_refused(tmp_path: Path) -> None:
+    content = zipped({f"train/cat.{n}.jpg": bytes(1_000) for n in range(3)} | {"train/dog.0.jpg": b"x"})
+    directory = content.index(b"PK\x01\x02")
+    entries = content[directory:]
+    # every entry of the directory leads to the first member
+    while (at := entries.find(b"PK\x01\x02")) >= 0:
+        entries = entries[:at] + b"XX" + entries[at + 2 : at + 42] + bytes(4) + entries[at + 46 :]
+    entries = entries.replace(b"XX\x01\x02", b"PK\x01\x02")
+    small = content[:1_500] + entries
+    end = small.rindex(b"PK\x05\x06")
+    (tmp_path / "bad.zip").write_bytes(small[: end + 16] + (1_500).to_bytes(4, "little") + small[end + 20 :])
+    with pytest.raises(DataError, match=r"bad\.zip is refused: its members overlap"):
+        given_source(tmp_path / "bad.zip")
+
+
+def test_nothing_is_written_outside_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A nested archive that is compressed is copied, into the cache and without a name."""
+    source, elsewhere = tmp_path / "source", tmp_path / "elsewhere"
+    source.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere / "unwritable"))
+    monkeypatch.chdir(elsewhere)
+    place = nested_zip(source / "dogs-vs-cats.zip", zipfile.ZIP_DEFLATED)
+    prepare(given_source(place), "catsdogs", Recipe(image_size=8, split="hash"), 3)
+    assert list(elsewhere.iterdir()) == []
+    assert list(source.iterdir()) == [place]
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {"images"}
 
 
 def test_a_hostile_archive_in_an_archive_is_refused(tmp_path: Path) -> None:

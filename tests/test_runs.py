@@ -120,3 +120,48 @@ def test_a_change_of_the_receipt_keeps_the_rest():
 
 def test_a_rehearsal_is_stamped_in_its_title():
     assert make(rehearsal=True).title == "cnn on mnist, quick (REHEARSAL)"
+
+
+def test_a_receipt_never_holds_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/zaphod")
+    run = make(status="failed", reason="/home/zaphod/x can't be written", note=["/home/zaphod", "/home/zaphods/x"])
+    text = (run.directory / "run.json").read_text()
+    assert "~/x can't be written" in text
+    assert "/home/zaphod/" not in text
+    assert run.receipt["note"] == ["~", "/home/zaphods/x"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"status": 3}, "status is not what the zoo writes there. Received: 3"),
+        ({"rehearsal": "no"}, "rehearsal is not"),
+        ({"seconds": float("nan")}, "seconds is not"),
+        ({"parameters": 10**400}, "parameters is not"),
+        ({"spec": []}, "spec is not"),
+        ({"spec": {"name": "x", "class_names": "ab"}}, "spec.class_names is not"),
+        ({"recipe": {"name": "quick", "values": {"epochs": 3}}}, "recipe.values.epochs is not"),
+        ({"dataset": {"name": "mnist", "counts": {"test": -1}}}, "dataset.counts.test is not"),
+        ({"versions": {"zoo": None}}, "versions.zoo is not"),
+    ],
+)
+def test_a_receipt_of_another_shape_is_an_error_that_names_the_entry(changed, match):
+    run = make()
+    run.write(run.receipt | changed)
+    with pytest.raises(ZooError, match=rf"run\.json: {match}"):
+        run.receipt  # noqa: B018
+
+
+def test_an_entry_that_is_missing_is_named():
+    with pytest.raises(ZooError, match=r"run\.json lacks 'command': it was not written by the zoo"):
+        make().receipt["command"]
+    with pytest.raises(ZooError, match="describes no network"):
+        make(spec={"name": "x", "class_names": [], "colour": "red"}).spec  # noqa: B018
+
+
+@pytest.mark.parametrize("content", [b"step\nx\n", b"step\n1,2\n", b"\xff\xfe", b"a\x00b\n\x00"])
+def test_a_history_that_is_none_is_an_error(content):
+    run = make()
+    (run.directory / "history.csv").write_bytes(content)
+    with pytest.raises(ZooError, match=r"history\.csv can't be read as a history"):
+        run.history  # noqa: B018

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,8 +142,12 @@ class Run:
         self.write(self.receipt | entries)
 
     def write(self, receipt: Mapping[str, Any]) -> None:
-        """Write the whole receipt."""
-        atomic_write(self.directory / RECEIPT, json.dumps(receipt, indent=1, default=str) + "\n")
+        """Write the whole receipt. The user's home folder, as in the reason of a failure, is written "~"."""
+        content = json.dumps(receipt, indent=1, default=str) + "\n"
+        home = json.dumps(os.path.expanduser("~"))[1:-1]  # noqa: PTH111 (Path.home may raise)
+        if len(home) > 1:
+            content = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", content)
+        atomic_write(self.directory / RECEIPT, content)
 
 
 def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from zoo import DataError
+from zoo.files import cache_folder, require_space
 
 MAX_MEMBERS = 200_000
 MAX_IMAGE_BYTES = 64_000_000
@@ -26,6 +27,8 @@ MAX_NESTED_BYTES = 4_000_000_000
 MAX_TOTAL_BYTES = 16_000_000_000
 MAX_RATIO = 1000
 """Uncompressed to compressed size; deflate itself can't exceed 1032."""
+MAX_NESTED_RATIO = 20
+"""The same of an archive in an archive, which is compressed already."""
 
 _READ = 1 << 20
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, ValueError, OSError)
@@ -38,12 +41,12 @@ def open_archive(path: Path, nested: str | None = None) -> Iterator[zipfile.ZipF
     Raises DataError, naming the archive and the member, if it is damaged or refused.
     """
     with _explained(path), zipfile.ZipFile(path) as outer:
-        check_members(outer, path.name)
+        check_members(outer, path.name, path.stat().st_size)
         if nested is None:
             yield outer
             return
         with _nested(path, outer, outer.getinfo(nested)) as file, zipfile.ZipFile(file) as inner:
-            check_members(inner, f"{path.name}, {nested}")
+            check_members(inner, f"{path.name}, {nested}", outer.getinfo(nested).file_size)
             yield inner
 
 
@@ -60,8 +63,11 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         raise DataError(f"The archive {archive.filename} is damaged at {member.filename!r}: {error}") from error
 
 
-def check_members(archive: zipfile.ZipFile, name: str) -> None:
-    """Raise DataError, naming the first member that is at fault, for an archive that is not to be trusted."""
+def check_members(archive: zipfile.ZipFile, name: str, size: int) -> None:
+    """Raise DataError, naming the first member that is at fault, for an archive that is not to be trusted.
+
+    `size` is that of the archive in bytes.
+    """
     members = archive.infolist()
     total = sum(member.file_size for member in members)
     if len(members) > MAX_MEMBERS or total > MAX_TOTAL_BYTES:
@@ -69,6 +75,8 @@ def check_members(archive: zipfile.ZipFile, name: str) -> None:
             f"The archive {name} is refused: {len(members):,} members of {total:,} bytes; "
             f"the limits are {MAX_MEMBERS:,} and {MAX_TOTAL_BYTES:,}"
         )
+    if sum(member.compress_size for member in members) > size:
+        raise DataError(f"The archive {name} is refused: its members overlap, as those of a bomb do")
     seen: set[str] = set()
     for member in members:
         reason = _fault(member)
@@ -94,11 +102,12 @@ def _fault(member: zipfile.ZipInfo) -> str:
         return "is encrypted"
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return f"is compressed by method {member.compress_type}; stored and deflated ones are read"
-    limit = MAX_NESTED_BYTES if member.filename.endswith(".zip") else MAX_IMAGE_BYTES
+    nested = member.filename.lower().endswith(".zip")
+    limit, ratio = (MAX_NESTED_BYTES, MAX_NESTED_RATIO) if nested else (MAX_IMAGE_BYTES, MAX_RATIO)
     if member.file_size > limit and not member.is_dir():
         return f"is {member.file_size:,} bytes large; the limit is {limit:,}"
-    if member.file_size > MAX_RATIO * max(member.compress_size, 1):
-        return f"is compressed {MAX_RATIO}-fold or more: a bomb"
+    if member.file_size > ratio * max(member.compress_size, 1):
+        return f"is compressed {ratio}-fold or more: a bomb"
     return ""
 
 
@@ -121,7 +130,10 @@ def _nested(path: Path, outer: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iter
         with path.open("rb") as file:
             yield io.BufferedReader(_Stretch(file, _content_offset(file, member), member.file_size))
         return
-    with tempfile.TemporaryFile() as copy:
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    require_space(folder, member.file_size, f"Unpacking {member.filename}")
+    with tempfile.TemporaryFile(dir=folder) as copy:
         try:
             with outer.open(member) as packed:
                 while piece := packed.read(_READ):
@@ -130,7 +142,7 @@ def _nested(path: Path, outer: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iter
         except OSError as error:
             raise DataError(
                 f"{member.filename} of {path} can't be unpacked to a temporary file in "
-                f"{tempfile.gettempdir()} ({error.strerror}): unpack it yourself, and give it as --source"
+                f"{folder} ({error.strerror}): unpack it yourself, and give it as --source"
             ) from error
         yield copy
 

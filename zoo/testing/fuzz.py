@@ -28,8 +28,12 @@ from zoo.testing.targets import TARGETS, Target, decoder
 
 SECONDS = 20.0
 """The most that one input may take."""
+STARTING = 120.0
+"""The most that a worker may take to import what it needs, and to write its samples."""
 MEMORY = 1_500_000_000
 """The most bytes that one input may add to the process; an image of 100 megapixels and 16 bits needs 1.1 GB."""
+
+WORKER = (sys.executable, "-m", "zoo.testing.fuzz")
 
 
 @dataclass
@@ -63,8 +67,7 @@ def fuzz(name: str, seed: int, inputs: int, files: Path | None = None) -> Outcom
 
 def _run_worker(outcome: Outcome, seed: int, begin: int, end: int, files: Path | None) -> int:
     """Run one worker until it ends, crashes or hangs; return the number of the next input."""
-    command = [sys.executable, "-m", __spec__.name if __spec__ else "zoo.testing.fuzz"]
-    command += ["--worker", str(begin), str(end), "--target", outcome.target, "--seed", str(seed)]
+    command = [*WORKER, "--worker", str(begin), str(end), "--target", outcome.target, "--seed", str(seed)]
     command += ["--files", str(files)] if files else []
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "TMPDIR": folder, "PYTHONFAULTHANDLER": "1"}
@@ -99,9 +102,9 @@ def _lines(worker: subprocess.Popen[bytes]) -> Iterator[str | None]:
     """Yield the worker's lines; None when it says nothing for too long."""
     assert worker.stdout is not None  # noqa: S101 (it was opened with a pipe)
     descriptor, pending = worker.stdout.fileno(), b""
+    limit = STARTING
     while True:
-        # importing OpenCV and writing samples takes a while on a busy machine
-        ready, _, _ = select.select([descriptor], [], [], SECONDS + 40 * (not pending))
+        ready, _, _ = select.select([descriptor], [], [], limit)
         if not ready:
             yield None
             return
@@ -109,8 +112,8 @@ def _lines(worker: subprocess.Popen[bytes]) -> Iterator[str | None]:
         if not piece:
             return
         *lines, pending = (pending + piece).split(b"\n")
+        limit = SECONDS
         yield from (line.decode() for line in lines)
-        pending = pending or b""
 
 
 # in the worker ----------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ import json
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -195,8 +196,9 @@ def recipes(folder: Path) -> Target:
     files = sorted({file for owner in folders for file in (owner / "recipes").glob("*.toml")})
     # mutants of the network's own tables come into play, of others only their syntax
     samples = [Sample("mnist.toml", file.read_bytes()) for file in files]
-    flat = [line for line in samples[0].content.splitlines() if b"=" in line]
-    return Target([*samples, Sample("config.toml", b"\n".join(dict.fromkeys(flat)))], _refusing(read))
+    values = asdict(resolve(network, digits).recipe)
+    config = [f"{key} = {json.dumps(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    return Target([*samples, Sample("config.toml", "\n".join(config).encode())], _refusing(read))
 
 
 # run directories --------------------------------------------------------------------------------------------------
@@ -296,9 +298,10 @@ def _read_run(directory: Path, whole: Path, changed: str) -> bool:
         except ZooError:
             refused += 1
     if changed.endswith((".json", ".csv")):
-        for command in (["show", str(directory)], ["show", "--json", str(directory)], ["runs"]):
-            refused += _command(command) != 0
-        refused += _command(["compare", str(directory), str(whole)]) != 0
+        commands = (["show", str(directory)], ["show", "--json", str(directory)], ["runs"])
+        commands += (["compare", str(directory), str(whole)],)
+        # each takes a while: one of them, which depends on nothing but the mutant
+        refused += _command(commands[zlib.crc32((directory / changed).read_bytes()) % len(commands)]) != 0
     return not refused
 
 
