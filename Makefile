@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO := runs/demo-$(shell date -u +%Y%m%dT%H%M%S)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep lint format bench docs lock clean
+.PHONY: help setup demo test test-deep fuzz lint format bench docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ test: $(READY) ## the tests, except the slow ones
 
 test-deep: $(READY) ## the slow tests: all pairs, exports, deep networks
 	@$(BIN)/python -m pytest -m deep || { code=$$?; test $$code -eq 5 && echo "No test is marked deep."; }
+
+fuzz: $(READY) ## feed 100,000 mutated files to every reader
+	$(BIN)/python -m zoo.testing.fuzz --inputs 100000
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -169,7 +169,7 @@ def test_microsofts_two_bad_files_are_left_out_by_name(monkeypatch: pytest.Monke
     data = prepare(given_source(tmp_path / "pets.zip"), "catsdogs", recipe, 3)
     assert data.quarantine == (("Cat/666.jpg", "empty"), ("Dog/11702.jpg", "empty"))
     assert [len(part) for part in data.parts.values()] == [6, 2, 2]
-    assert "2 images were left out: quarantine" in data.notes
+    assert "2 images were left out: Cat/666.jpg (empty), Dog/11702.jpg (empty)" in data.notes
 
 
 def test_the_split_of_microsofts_archive() -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +20,7 @@ from hypothesis import strategies as st
 
 from zoo.data import find_source, prepare, rehearsal
 from zoo.errors import DataError
+from zoo.finish import write_quarantine
 from zoo.recipes import Recipe
 from zoo.splits import split_rows
 from zoo.types import Example, Examples, PartName
@@ -146,7 +152,7 @@ def test_adaptations_are_told_in_words() -> None:
     assert data.notes == (
         "images are stretched from 28x28 to 32x32 pixels",
         "grey images are repeated to 3 channels",
-        "2 images were left out: quarantine",
+        "2 images were left out: 000 (empty), 001 (empty)",
     )
     assert data.quarantine == (("000", "empty"), ("001", "empty"))
     assert data.test.take(0).shape == (32, 32, 3)
@@ -222,3 +228,56 @@ def test_the_class_shows_in_rehearsal_images() -> None:
 
 def test_a_rehearsal_never_meets_the_real_cache() -> None:
     assert rehearsal("mnist", ("a",), 1, 28).signature != rehearsal("mnist", ("a",), 3, 28).signature
+
+
+# odd files --------------------------------------------------------------------------------------------------------
+
+
+def odd_files(folder: Path) -> dict[str, str]:
+    """Write odd files among good ones; return the reason for which each that is no image is to be left out."""
+    good = cv2.imencode(".png", np.full((9, 12, 3), 80, np.uint8))[1].tobytes()
+    names = [b"good.jpg", b"new\nline.png", b"\xff\xfe.png", b"=cmd().png", b"really a png.jpg", b"\x1b[2J.gif"]
+    names += [b"%d.png" % number for number in range(6)]
+    for name in names:
+        (folder / os.fsdecode(name)).write_bytes(good)
+    (folder / "empty.jpg").touch()
+    (folder / "truncated.png").write_bytes(good[:-20])
+    (folder / "page.jpg").write_text("<!doctype html><html>404")
+    (folder / "drawing.jpg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (folder / "folder.jpg").mkdir()
+    (folder / "dangling.jpg").symlink_to("gone.jpg")
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    (folder / "giant.gif").write_bytes(b"GIF89a" + (20_000).to_bytes(2, "little") * 2 + bytes(9))
+    (folder / os.fsdecode(b"bad\xff\n\x1b.jpg")).write_bytes(b"words")
+    return {
+        "empty.jpg": "empty",
+        "truncated.png": "a truncated PNG",
+        "page.jpg": "an HTML page",
+        "drawing.jpg": "an SVG drawing",
+        "folder.jpg": "a folder",
+        "dangling.jpg": "a link to a file that is missing",
+        "loop.jpg": "unreadable: Too many levels of symbolic links",
+        "giant.gif": "a GIF that declares 20000 x 20000 pixels; the limit is 100 megapixels",
+        os.fsdecode(b"bad\xff\n\x1b.jpg"): "text",
+    }
+
+
+def test_odd_files_are_decoded_or_left_out_by_name_with_the_reason(tmp_path: Path) -> None:
+    folder, run = tmp_path / "photos", tmp_path / "run"
+    folder.mkdir()
+    reasons = odd_files(folder)
+    files = sorted(folder.iterdir())
+    examples = Examples(("a",), lambda: (Example(path.name, 0, None, path) for path in files), "odd", len(files))
+    data = prepare(examples, "odd", Recipe(image_size=8, split="hash"), 3)
+    assert dict(data.quarantine) == reasons
+    assert len(data.train) == len(files) - len(reasons) == 12
+    (note,) = (note for note in data.notes if "left out" in note)
+    assert note.startswith("9 images were left out: ")
+    assert note.endswith("and 6 more, see quarantine.csv")
+    assert "bad?" in note
+    assert note.isprintable()
+    write_quarantine(SimpleNamespace(directory=run), data)  # type: ignore[arg-type]
+    written = (run / "quarantine.csv").read_bytes().decode("utf-8", "surrogateescape")
+    rows = list(csv.reader(io.StringIO(written, newline="")))
+    assert rows[0] == ["image", "reason"]
+    assert dict(rows[1:]) == reasons

@@ -205,6 +205,7 @@ class TestMistakes:
             ("epochs=many", "epochs must be a whole number, 0 or more. Received: 'many'"),
             ("epochs=1.5", "epochs must be a whole number, 0 or more. Received: 1.5"),
             ("epochs=-1", "epochs must be a whole number, 0 or more. Received: -1"),
+            (f"learning_rate={10**400}", "learning_rate must be a number, 0 or more. Received: 1000"),
             ("epochs=true", "epochs must be a whole number, 0 or more. Received: True"),
             ("epochs.x=1", "epochs must be a whole number, 0 or more. Received: {'x': 1}"),
             ("learning_rate=nan", "learning_rate must be a number, 0 or more. Received: nan"),

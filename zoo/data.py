@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.files import cache_folder, in_words
+from zoo.files import cache_folder, in_words, printable
 from zoo.types import Data, Example, Examples, Part, PartName, Source
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zoo.recipes import Recipe
     from zoo.splits import Rows
 
+_NAMED = 3
 REHEARSAL_PARTS: Mapping[PartName, int] = {"train": 512, "test": 128}
 
 
@@ -196,9 +197,16 @@ def _adaptations(cache: Cache, form: Form) -> list[str]:
     if form.channels == 1 and raw.grey < count:
         notes.append("colour images are turned to grey")
     if cache.quarantine:
-        left_out = len(cache.quarantine)
-        notes.append(f"{left_out:,} {'image was' if left_out == 1 else 'images were'} left out: quarantine")
+        notes.append(_left_out(cache.quarantine))
     return notes
+
+
+def _left_out(quarantine: Sequence[tuple[str, str]]) -> str:
+    """Name the first images that were left out, with the reason."""
+    count = len(quarantine)
+    named = [f"{printable(key).replace(chr(10), '?')} ({reason})" for key, reason in quarantine[:_NAMED]]
+    more = f" and {count - _NAMED:,} more, see quarantine.csv" if count > _NAMED else ""
+    return f"{count:,} {'image was' if count == 1 else 'images were'} left out: {', '.join(named)}{more}"
 
 
 def _pixels(size: tuple[int, int]) -> str:

@@ -113,6 +113,11 @@ def in_words(count: int) -> str:
     return f"{size:.1f} TB"
 
 
+def printable(text: str) -> str:
+    """Text as a terminal may be given it: names of files and entries of receipts can hold control characters."""
+    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
+
+
 def cache_folder() -> Path:
     """Return the folder of what can be made or fetched again: `$ZOO_CACHE`, or the user's cache folder."""
     given = os.environ.get("ZOO_CACHE")

@@ -65,16 +65,17 @@ class ZooSpecs:
     def zoo_examples(self, source: Source) -> Examples:
         """Describe a data set: its classes and an iterable of examples; decode nothing.
 
-        Required of every data set. Raise `zoo.errors.DataError` if the data are nowhere to be found:
-        say where you looked and what to do. Fires before any framework is imported.
+        Required of every data set. Raise `zoo.MissingData` if the data are nowhere to be found: say where
+        you looked and what to do. Fires before any framework is imported.
         """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     def zoo_fetch(self, cache: Path) -> Path:
-        """Download the data set below `cache` and return where it is.
+        """Download the data set below `cache`, where `zoo_examples` looks for it, and return where it is.
 
-        Fires only when the user asked for it (`zoo data prepare NAME --download`).
+        Fires only when the user asked for it (`zoo data prepare NAME --download`, or a yes on a terminal).
+        `zoo.downloads.download(url, target, sha256=..., size=...)` resumes, checks and retries.
         """
         raise NotImplementedError
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from zoo.files import printable
+
 _PLAIN_SECONDS = 30.0
 
 
@@ -40,6 +42,7 @@ class Reporter:
         """Show a message."""
         if self.quiet:
             return
+        text = printable(text)
         if self._live is not None:
             self._live.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

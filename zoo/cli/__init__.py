@@ -194,7 +194,7 @@ def _report(error: Exception, settings: Settings) -> int:
         case _:
             hint = "" if settings.traceback else "\nThe same command with --traceback shows where."
             message, code = f"zoo itself failed: {type(error).__name__}: {error}{hint}", 1
-    from zoo.cli.text import printable
+    from zoo.files import printable
 
     click.echo(f"Error: {printable(message)}", err=True)
     return code

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli import verbose
-from zoo.cli.text import printable
+from zoo.files import printable
 
 if TYPE_CHECKING:
     from zoo.prediction import Prediction

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.text import facts, number, percent, print_json, printable
+from zoo.cli.text import facts, number, percent, print_json
 from zoo.errors import UsageError, nearest
+from zoo.files import printable
 from zoo.registry import TITLES, Plugin, Registry
 from zoo.units import scaled
 

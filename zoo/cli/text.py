@@ -10,17 +10,14 @@ from typing import Any
 
 import click
 
+from zoo.files import printable
+
 SHORTEST = 16  # a column that gives way keeps so many characters
 
 
 def terminal_width() -> int | None:
     """Columns of the terminal that standard output is; None if it is a file or a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def printable(text: str) -> str:
-    """Text as a terminal may be given it: names of files and entries of receipts can hold control characters."""
-    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
 
 
 def table(

@@ -298,8 +298,8 @@ def _read_run(directory: Path, whole: Path, changed: str) -> bool:
         except ZooError:
             refused += 1
     if changed.endswith((".json", ".csv")):
-        commands = (["show", str(directory)], ["show", "--json", str(directory)], ["runs"])
-        commands += (["compare", str(directory), str(whole)],)
+        commands: list[list[str]] = [["show", str(directory)], ["show", "--json", str(directory)], ["runs"]]
+        commands.append(["compare", str(directory), str(whole)])
         # each takes a while: one of them, which depends on nothing but the mutant
         refused += _command(commands[zlib.crc32((directory / changed).read_bytes()) % len(commands)]) != 0
     return not refused
