@@ -343,6 +343,28 @@ def test_a_disk_without_room_is_told_before(server: Server, target: Path) -> Non
     assert server.seen == []
 
 
+def test_a_disk_that_fills_up_is_told_and_the_download_goes_on_later(
+    server: Server, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "require_space", lambda *_: None)
+    server.content = CONTENT * 10
+    facts = {"sha256": hashlib.sha256(server.content).hexdigest(), "size": len(server.content)}
+    with pytest.raises(ZooError, match=r"cats\.zip\.part can't be written: the disk is full"):
+        fetch(server, small_disk / "cats.zip", **facts)
+    assert len(server.seen) == 1
+    assert not (small_disk / "cats.zip").exists()
+    subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
+    assert fetch(server, small_disk / "cats.zip", **facts).read_bytes() == server.content
+    assert server.seen[1][1] is not None  # from where it stopped
+
+
+def test_a_folder_that_must_not_be_written_is_told(server: Server, unprivileged: Path) -> None:
+    unprivileged.chmod(0o500)
+    with pytest.raises(ZooError, match="can't be written: permission denied"):
+        fetch(server, unprivileged / "cats.zip")
+    assert server.seen == []
+
+
 # the commands -----------------------------------------------------------------------------------------------------
 
 

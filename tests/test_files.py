@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import pytest
@@ -35,14 +34,19 @@ def test_a_full_disk_is_told_in_words() -> None:
         Path("/dev/full").write_bytes(b"x")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_told_in_words(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(ZooError, match="permission denied"):
-            atomic_write(tmp_path / "file", "x")
-    finally:
-        tmp_path.chmod(0o700)
+def test_a_folder_without_permission_is_told_in_words(unprivileged: Path) -> None:
+    unprivileged.chmod(0o500)
+    with pytest.raises(ZooError, match="permission denied"):
+        atomic_write(unprivileged / "file", "x")
+    assert list(unprivileged.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_keeps_the_old_file_and_nothing_else(small_disk: Path) -> None:
+    atomic_write(small_disk / "file", "old")
+    with pytest.raises(ZooError, match="file can't be written: the disk is full"):
+        atomic_write(small_disk / "file", bytes(3_000_000))
+    assert [(path.name, path.read_text()) for path in small_disk.iterdir()] == [("file", "old")]
+    atomic_write(small_disk / "file", bytes(1_500_000))  # there is room again
 
 
 def test_a_file_in_place_of_a_folder_is_told_in_words(tmp_path: Path) -> None:
