@@ -405,6 +405,17 @@ def test_the_command_downloads_and_then_the_data_set_is_found(
 def test_without_a_terminal_nothing_is_downloaded_unasked(pets: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "vgg16", "catsdogs"]) == 4
     assert "zoo data prepare catsdogs --download     (825 MB" in capsys.readouterr().err
+    process = start(command=["train", "vgg16", "catsdogs"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    _, shown = process.communicate(b"y\n", timeout=60)
+    assert process.returncode == 4
+    assert b"[y/N]" not in shown
+    assert b"heavy: []" in shown
+    assert pets.seen == []
+
+
+def test_download_and_source_exclude_each_other(pets: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "prepare", "catsdogs", "--download", "--source", "x.zip"]) == 2
+    assert "--download and --source exclude each other" in capsys.readouterr().err
     assert pets.seen == []
 
 
@@ -413,7 +424,9 @@ import sys, zoo_catsdogs
 zoo_catsdogs.DOWNLOAD, zoo_catsdogs.DOWNLOAD_SHA256, size = sys.argv[1:4]
 zoo_catsdogs.DOWNLOAD_BYTES = int(size)
 from zoo.cli import main
-sys.exit(main(sys.argv[4:]))
+code = main(sys.argv[4:])
+print("heavy:", sorted({"tensorflow", "keras", "cv2", "numpy"} & set(sys.modules)), file=sys.stderr)
+sys.exit(code)
 """
 
 
@@ -447,7 +460,9 @@ def test_on_a_terminal_it_asks(pets: Server, answer: bytes) -> None:
     os.close(ours)
 
 
-def test_ctrl_c_keeps_what_has_come_and_says_how_to_go_on(pets: Server, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_has_come_and_says_how_to_go_on(
+    pets: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     part = tmp_path / "cache" / "data" / "catsdogs" / "kagglecatsanddogs_5340.zip.part"
     pets.script = ["stalled"] * 2
     process = start(command=["data", "prepare", "catsdogs", "--download"], stderr=subprocess.PIPE)
@@ -459,5 +474,7 @@ def test_ctrl_c_keeps_what_has_come_and_says_how_to_go_on(pets: Server, tmp_path
     assert process.returncode == 130
     assert b"go on with: zoo data prepare catsdogs --download" in shown
     assert part.stat().st_size == 50_000
+    assert main(["train", "vgg16", "catsdogs"]) == 4
+    assert "catsdogs: a download that was interrupted; --download goes on with it" in capsys.readouterr().err
     assert main(["data", "prepare", "catsdogs", "--download"]) == 0
     assert "bytes=50000-" in [asked for _, asked in pets.seen]

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def test_the_watch_sees_a_socket(machine: Machine) -> None:
     if lines[-2] == "seccomp: yes":
         assert done.returncode < 0
     else:
-        print("SOCKETS OPENED OUTSIDE PYTHON ARE NOT TESTED: seccomp can't be used here")
+        warnings.warn("SOCKETS OPENED OUTSIDE PYTHON ARE NOT TESTED: seccomp can't be used here", stacklevel=1)
     machine.log.unlink()
 
 

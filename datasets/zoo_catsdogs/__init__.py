@@ -195,9 +195,11 @@ def _note(count: int) -> str:
 
 def _seen(folder: Path) -> str:
     """What a folder without photographs holds, in words."""
-    names = sorted(_names(folder))
+    names = sorted(name for name in _names(folder) if not name.endswith(".lock"))
     if not names:
         return "an empty folder"
+    if names == [f"{DOWNLOAD.rpartition('/')[2]}.part"]:
+        return "a download that was interrupted; --download goes on with it"
     return f"holds no cats and dogs, but {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
 
 

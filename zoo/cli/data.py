@@ -128,6 +128,7 @@ def prepare_command(
             raise UsageError(f"The images of {name} have many sizes: say which with --size 64, or --for ARCH")
         counts = _prepare_size(name, size or plugin.facts.size or 0, source)
     click.echo(", ".join(f"{count:,} {part}" for part, count in counts.items() if count) + " images are ready")
+    click.echo(f"They are in {cache_folder() / 'images'}; zoo data info {name} shows them", err=True)
 
 
 def fetch(plugin: Plugin) -> None:

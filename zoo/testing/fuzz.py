@@ -2,7 +2,7 @@
 
 Each input is a pure function of (seed, target, number). It is read in a worker process with a limit on its memory
 and its time; a worker that crashes or hangs is replaced, and the input that did it is reported with the command
-that reads it again. Exit code 1 if anything was found.
+that reads it again. Exit code 1 if anything was found. For Linux.
 """
 
 from __future__ import annotations
