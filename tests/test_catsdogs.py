@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -321,7 +320,7 @@ def test_one_class_alone_is_refused(tmp_path: Path) -> None:
         given_source(tmp_path)
 
 
-def test_the_answer_is_quick_and_imports_no_framework(tmp_path: Path) -> None:
+def test_the_answer_imports_no_framework(tmp_path: Path) -> None:
     program = """
 import sys
 from zoo.data import find_source
@@ -332,10 +331,8 @@ except Exception as error:
     print(type(error).__name__, sorted({"numpy", "cv2", "tensorflow", "keras"} & set(sys.modules)))
 """
     environment = {**os.environ, "ZOO_CACHE": str(tmp_path), "ZOO_DATA": str(tmp_path)}
-    began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert done.stdout == "MissingData []\n"
-    assert time.monotonic() - began < 1
 
 
 # archives -------------------------------------------------------------------------------------------------
