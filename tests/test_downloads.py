@@ -22,6 +22,8 @@ import cv2
 import numpy as np
 import pytest
 import zoo_catsdogs
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from zoo import downloads
 from zoo.cli import main
@@ -318,6 +320,29 @@ def test_two_downloads_of_one_file_take_turns(server: Server, target: Path) -> N
         thread.join()
     assert target.read_bytes() == CONTENT
     assert len(server.seen) == 2
+
+
+FAULTS = ["truncated", "dropped", "status 503", "status 404", "status 416", "ignores", "ignores_and_truncates"]
+FAULTS += ["misplaced", "says 1000", "endless", "other", "page", "moved /x.zip", "moved ftp://x/x.zip", "whole"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(FAULTS), max_size=8), st.binary(max_size=64))
+def test_whatever_a_server_did_the_next_download_is_right(
+    server: Server, target: Path, faults: list[str], beginning: bytes
+) -> None:
+    target.unlink(missing_ok=True)
+    target.parent.mkdir(exist_ok=True)
+    target.with_name("cats.zip.part").write_bytes(beginning)
+    server.script = list(faults)
+    try:
+        fetch(server, target)
+    except DataError:
+        assert not target.exists()
+        server.script = []
+        fetch(server, target)
+    assert target.read_bytes() == CONTENT
+    assert nothing_else(target)
 
 
 def test_progress_is_shown(server: Server, target: Path) -> None:

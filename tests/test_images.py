@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -231,6 +232,25 @@ def giants() -> dict[str, bytes]:
 def test_a_giant_size_in_a_tiny_file_is_refused_before_decoding(name: str) -> None:
     with pytest.raises(UndecodableImage, match="declares 20000 x 20000 pixels; the limit is 100 megapixels"):
         decode(giants()[name])
+
+
+def test_large_images_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    content, inside, most = encoded(".png", np.zeros((5_100, 5_000), np.uint8)), [], []
+    decoder = cv2.imdecodeWithMetadata
+
+    def counted(*arguments: object, **options: object) -> object:
+        inside.append(1)
+        most.append(len(inside))
+        try:
+            return decoder(*arguments, **options)
+        finally:
+            inside.pop()
+
+    monkeypatch.setattr(cv2, "imdecodeWithMetadata", counted)
+    with ThreadPoolExecutor(4) as pool:
+        shapes = list(pool.map(lambda _: decode(content).shape, range(4)))
+    assert shapes == [(5_100, 5_000, 1)] * 4
+    assert max(most) == 1
 
 
 def test_paths_that_are_no_files_are_refused_with_the_reason(tmp_path: Path) -> None:

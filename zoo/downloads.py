@@ -168,7 +168,7 @@ def _connection(url: str, part: Path, have: int) -> Iterator[Any]:
         response = urllib.request.build_opener(_Redirects).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416:  # the file has fewer bytes than are here
+        if error.code == 416 and have:  # the file has fewer bytes than are here
             part.unlink()
             raise _Lost("the file on the server has changed") from error
         if error.code not in _PASSING:

@@ -9,8 +9,9 @@ import ctypes
 import os
 import stat
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -36,6 +37,9 @@ INTER_CUBIC, "linear" is INTER_LINEAR; colour to grey before resizing (ITU-R 601
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256_000_000
 _MAX_SCANS = 200
+# one of 100 megapixels and 16 bits takes 1.1 GB while it is decoded: of such, one at a time
+_LARGE_PIXELS = 25_000_000
+_LARGE = threading.Lock()
 
 SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
@@ -169,18 +173,21 @@ def _decode(data: bytes) -> Array:
     name = imageheaders.format_of(data)
     if name is None:
         raise UndecodableImage(imageheaders.what_it_is(data))
-    _check_header(data, name)
-    try:
-        pixels, kinds, metadata = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED)
-    except (cv2.error, MemoryError) as error:
-        raise UndecodableImage(f"a damaged {name}") from error
-    if pixels is None or pixels.size == 0:
-        raise UndecodableImage(f"a damaged or truncated {name}")
-    exif = next((bytes(block) for kind, block in zip(kinds, metadata, strict=False) if kind == 0), b"")
-    return _turned(_to_rgb(pixels, name), data, name, exif)
+    with _LARGE if _declared_pixels(data, name) > _LARGE_PIXELS else nullcontext():
+        try:
+            pixels, kinds, metadata = cv2.imdecodeWithMetadata(
+                np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED
+            )
+        except (cv2.error, MemoryError) as error:
+            raise UndecodableImage(f"a damaged {name}") from error
+        if pixels is None or pixels.size == 0:
+            raise UndecodableImage(f"a damaged or truncated {name}")
+        exif = next((bytes(block) for kind, block in zip(kinds, metadata, strict=False) if kind == 0), b"")
+        return _turned(_to_rgb(pixels, name), data, name, exif)
 
 
-def _check_header(data: bytes, name: str) -> None:
+def _declared_pixels(data: bytes, name: str) -> int:
+    """How many pixels the header declares. Raises UndecodableImage if it, or what follows, is not to be decoded."""
     size = imageheaders.declared_size(data, name)
     if size is None:
         raise UndecodableImage(f"a {name} without a size in its header")
@@ -194,6 +201,7 @@ def _check_header(data: bytes, name: str) -> None:
         raise UndecodableImage(f"a {fault} {name}")
     if name == "JPEG" and imageheaders.scans(data) > _MAX_SCANS:
         raise UndecodableImage(f"a JPEG of {imageheaders.scans(data)} scans; the limit is {_MAX_SCANS}")
+    return width * height
 
 
 def _to_rgb(pixels: Array, name: str) -> Array:
