@@ -49,6 +49,8 @@ def test_mutants_differ_from_their_sample() -> None:
     changed = [mutant for mutant in mutants if mutant.content != contents[mutant.name]]
     assert len(changed) > 250
     assert len({mutant.content for mutant in changed}) > 200
+    # none depends on those before it
+    assert [mutate(Random(index), samples) for index in reversed(range(300))] == mutants[::-1]
 
 
 # A reader with faults stands in for the zoo's, in a worker process of its own.

@@ -10,6 +10,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Sequence
+from copy import deepcopy
 from random import Random
 from typing import Any, NamedTuple
 
@@ -102,7 +103,7 @@ def _json(random: Random, content: bytes) -> bytes:
             if random.random() < 0.25:
                 del owner[key]
             else:
-                owner[key] = random.choice(_VALUES)
+                owner[key] = deepcopy(random.choice(_VALUES))  # it may be changed in turn
             break
     return json.dumps(document).encode()
 
