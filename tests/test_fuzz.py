@@ -13,7 +13,7 @@ from zoo.testing.fuzz import fuzz, main
 from zoo.testing.mutations import Sample, mutate
 from zoo.testing.targets import TARGETS
 
-INPUTS = {"decoder": 400, "archives": 300, "idx": 200, "cards": 200, "recipes": 200, "runs": 150}
+INPUTS = {"decoder": 400, "archives": 300, "idx": 200, "cards": 200, "recipes": 200, "results": 200, "runs": 150}
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -75,6 +75,7 @@ BAD = [
     (RECEIPT | {"seeds": []}, "seeds must hold an object per run"),
     (RECEIPT | {"seeds": [3]}, "seeds must hold an object per run"),
     (RECEIPT | {"seeds": [{"count": 0, "correct": 0}]}, "must be counts of images. Received: 0 and 0"),
+    (RECEIPT | {"seeds": [{"count": 10**400, "correct": 1}]}, "must be counts of images. Received: 1000"),
     (RECEIPT | {"seeds": [{"count": 10, "correct": 11}]}, "must be counts of images. Received: 10 and 11"),
     (RECEIPT | {"seeds": [{"count": 10, "correct": 0.9}]}, "must be counts of images. Received: 10 and 0.9"),
     (RECEIPT | {"architecture": "vgg16", "dataset": "mnist"}, "it is of vgg16 on mnist, and the package has net"),

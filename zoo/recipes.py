@@ -20,6 +20,7 @@ from zoo.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from zoo.registry import Plugin
+from zoo.stored import LARGEST
 
 Resize = Literal["stretch", "crop"]
 Interpolation = Literal["area", "linear"]
@@ -95,7 +96,6 @@ class Recipe:
 
 
 KEYS: dict[str, str] = {item.name: item.metadata["help"] for item in fields(Recipe)}
-_LARGEST = 1e15
 _HINTS = get_type_hints(Recipe)
 
 
@@ -316,7 +316,7 @@ def _rule(kind: Any, value: Any) -> tuple[bool, str, Callable[[Any], Any]]:
 def _is_number(value: Any, whole: bool) -> bool:
     kinds = int if whole else (int, float)
     # a whole number may be too large for any float
-    return isinstance(value, kinds) and not isinstance(value, bool) and -_LARGEST < value < _LARGEST
+    return isinstance(value, kinds) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
 def check_sense(recipe: Recipe, origins: Mapping[str, str]) -> None:

@@ -14,7 +14,6 @@ results of its own architectures and data sets.
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from zoo.registry import Plugin
+from zoo.stored import LARGEST
 
 FOLDER = "results"
 
@@ -142,7 +142,7 @@ def _field(content: Mapping[str, Any], key: str, kind: type) -> Any:
 
 
 def _is_count(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
 
 
 def _share(run: Mapping[str, Any]) -> float:
@@ -154,7 +154,7 @@ def _share(run: Mapping[str, Any]) -> float:
 
 
 def _number(value: Any) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < LARGEST:
         return None
     return float(value)
 

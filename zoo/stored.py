@@ -6,9 +6,6 @@ Whatever such a file holds, reading it gives what its shape says or a ZooError t
 from __future__ import annotations
 
 import json
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -18,7 +15,8 @@ from zoo.errors import ZooError
 if TYPE_CHECKING:
     import numpy as np
 
-_LARGEST = 1e15  # far beyond any count or time that the zoo writes, and safe to format
+LARGEST = 1e15
+"""Far beyond any count or time that the zoo writes, and safe to format; whole numbers may be beyond any float."""
 Shape = Any
 """A type, a number's check, [shape] for lists of it, {name: shape} for objects that may have more, {...: shape}
 for objects of any names."""
@@ -35,7 +33,7 @@ class Stored(dict[str, Any]):
 
 def number(value: Any) -> bool:
     """Whether a value is a number of a size that the zoo may have written."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST < value < _LARGEST
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
 def count(value: Any) -> bool:
@@ -98,20 +96,22 @@ def _misshapen(value: Any, source: str, where: str) -> ZooError:
 def read_arrays(file: Path | IO[bytes], what: str) -> dict[str, np.ndarray[Any, Any]]:
     """Read an `.npz` of named arrays. Nothing is unpickled; compressed members are refused, so that a file takes
     no more memory than disk. Raises ZooError, which begins with `what`, if it is not whole."""
+    import tokenize
+    import zipfile
+    import zlib
+
     import numpy as np
 
+    # what NumPy and zipfile raise besides, for a header or a directory that makes no sense
+    odd = (tokenize.TokenError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError, SyntaxError)
     try:
         with zipfile.ZipFile(file) as archive:
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
                 raise ValueError("it is compressed, and the zoo's are not")
         with np.load(file, allow_pickle=False) as stored:
             return {name: _array(stored[name], name) for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, *_ODD) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, *odd) as error:
         raise ZooError(f"{what} can't be read: {error or type(error).__name__}") from error
-
-
-_ODD = (tokenize.TokenError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError, SyntaxError)
-"""What NumPy and zipfile raise besides, for a header or a directory that makes no sense."""
 
 
 def _array(value: Any, name: str) -> np.ndarray[Any, Any]:

@@ -201,6 +201,25 @@ def recipes(folder: Path) -> Target:
     return Target([*samples, Sample("config.toml", "\n".join(config).encode())], _refusing(read))
 
 
+def results(folder: Path) -> Target:
+    """Published results, as `zoo list` reads them: a bad receipt is told, and left out."""
+    from zoo.registry import Registry
+    from zoo.results import published
+
+    (folder / "results").mkdir()
+    architectures = [plugin for plugin in Registry.discover().of("architecture") if plugin.folder]
+    owners = [replace(plugin, folder=folder) for plugin in architectures]
+
+    def read(sample: Sample) -> bool:
+        (folder / "results" / "mutant.json").write_bytes(sample.content)
+        found = published(owners)
+        json.dumps([result.as_dict() for result in found.results])
+        return bool(found.results)
+
+    files = {file for plugin in architectures if plugin.folder for file in (plugin.folder / "results").glob("*.json")}
+    return Target([Sample(file.name, file.read_bytes()) for file in sorted(files)], read)
+
+
 # run directories --------------------------------------------------------------------------------------------------
 
 
@@ -326,5 +345,6 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "idx": idx,
     "cards": cards,
     "recipes": recipes,
+    "results": results,
     "runs": runs,
 }
