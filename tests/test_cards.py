@@ -105,6 +105,7 @@ def test_every_fact_is_optional(folder: Path) -> None:
         ),
         ("size = 0", "size is too small. Received: 0"),
         ("parameters = -1", "parameters is too small. Received: -1"),
+        (f"parameters = {10**400}", "parameters is too large. Received: 1000"),
         ("multiply_adds = true", "multiply_adds has the wrong type. Received: True"),
         ("built_in = 1", "built_in has the wrong type. Received: 1"),
     ],
@@ -120,6 +121,8 @@ def test_a_wrong_fact_is_named_with_its_place(folder: Path, line: str, message: 
     ("text", "message"),
     [
         ("[architectures.net", "not valid TOML"),
+        ("x = " + "[" * 5_000, "not valid TOML"),
+        ("api = " + "9" * 5_000, "not valid TOML"),
         ("[networks.net]", "unknown table [networks]. Known: architectures, datasets, plugins"),
         ("[architectures]\nnet = 1", "[architectures] must hold one table per public name"),
         ("architectures = 1", "[architectures] must hold one table per public name"),

@@ -248,7 +248,12 @@ class TestMistakes:
 
     @pytest.mark.parametrize(
         ("text", "message"),
-        [("[net.quick", "is not valid TOML"), ("[net]\nepochs = 3\n", r"must hold one table per recipe")],
+        [
+            ("[net.quick", "is not valid TOML"),
+            ("[net.quick]\nepochs = " + "9" * 5_000, "is not valid TOML"),
+            ("[net.quick]\ntrain_sizes = " + "[" * 5_000, "is not valid TOML"),
+            ("[net]\nepochs = 3\n", r"must hold one table per recipe"),
+        ],
     )
     def test_a_broken_recipe_file_is_named(self, pair, text: str, message: str) -> None:
         with pytest.raises(UsageError, match=r"photos\.toml.*" + message):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo.errors import PluginError, nearest
+from zoo.stored import LARGEST
 
 API = 1
 CARD_FILE = "zoo.toml"
@@ -110,7 +111,7 @@ def read_card_file(folder: Path) -> CardFile | None:
         return None
     try:
         tables = tomllib.loads(content.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise PluginError(f"its card {CARD_FILE} is not valid TOML: {error}") from error
     api = tables.pop("api", API)
     if not isinstance(api, int) or isinstance(api, bool):
@@ -141,6 +142,8 @@ def _wrong(key: str, value: Any) -> str:
         return "has the wrong type"
     if _TYPES[key] is int and value < (1 if key in ("size", "min_size", "classes") else 0):
         return "is too small"
+    if isinstance(value, int) and value > LARGEST:
+        return "is too large"
     if key == "channels" and (not value or not all(number in (1, 3) for number in value)):
         return "must be a list of 1, 3 or both"
     if key == "weights" and not all(isinstance(options, dict) for options in value.values()):

@@ -244,7 +244,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"The recipe file {path} can't be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"The recipe file {path} is not valid TOML: {error}") from error
 
 
@@ -274,7 +274,7 @@ def parse_setting(setting: str) -> dict[str, Any]:
         raise UsageError(f"--set takes key=value. Received: {setting!r}")
     try:
         value = tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text.strip()
     owner, dot, option = key.partition(".")
     return {owner: {option: value}} if dot else {key: value}

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 _NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _WORDS = (
     *("0", "-1", "1e309", "-0.5", "9" * 400, "99999999999", "NaN", "Infinity", "null", "true", "{}", "[]"),
+    *("9" * 5_000, "[" * 3_000, "{a=" * 3_000),
     *('""', '"x"', "'''", "[[a]]", "\x00", "\x1b[31m", "\ud7ff", "../", "/", "=", "\n", "#"),
 )
 _VALUES: tuple[Any, ...] = (
