@@ -59,9 +59,11 @@ def test_image_sizes_grow_by_equal_shares_of_the_epochs():
     assert [growing.size(epoch) for epoch in range(6)] == [8, 8, 16, 16, 32, 32]
 
 
-def test_transforms_are_made_only_where_images_change(part):
-    assert seen(plan(), part, 0, 1)[0].transforms.shape == (5, 0)
-    assert seen(plan(flip=True), part, 0, 1)[0].transforms.shape == (5, 8)
+def test_the_table_has_columns_only_for_what_is_on(part):
+    assert seen(plan(), part, 0, 1)[0].table.shape == (5, 0)
+    assert seen(plan(flip=True), part, 0, 1)[0].table.shape == (5, 8)
+    assert seen(plan(brightness=0.2), part, 0, 1)[0].table.shape == (5, 2)
+    assert seen(plan(flip=True, erase=0.5, mixup=1.0, class_weights="balanced"), part, 0, 1)[0].table.shape == (5, 21)
 
 
 def test_an_error_in_the_thread_reaches_the_consumer(part):

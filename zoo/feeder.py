@@ -62,7 +62,8 @@ class Plan:
 @dataclass(frozen=True)
 class Chunk:
     """The next `steps` steps of an epoch: images uint8 [n, s, s, c], labels int64 [n], learning rates
-    float32 [steps], and the transforms float32 [n, 8] (none if the images are used as they are)."""
+    float32 [steps], and the images' rows of the augmentation table float32 [n, columns] (none if they are used
+    as they are)."""
 
     step: int
     steps: int
@@ -70,7 +71,7 @@ class Chunk:
     images: Array
     labels: Array
     rates: Array
-    transforms: Array
+    table: Array
 
 
 class Feeder:
@@ -117,9 +118,7 @@ class Feeder:
         epoch = self.first // plan.steps_per_epoch
         size = plan.size(epoch)
         order = augmentation.order(plan.seed, epoch, plan.examples)
-        table = np.zeros((plan.examples, 0), np.float32)
-        if augmentation.changes_geometry(recipe, plan.source_size, size):
-            table = augmentation.table(recipe, plan.seed, epoch, plan.examples, plan.source_size, size)
+        table = self._table(epoch, size, order)
         step, end = self.first, plan.end_of_epoch(self.first)
         while step < end:
             start = (step % plan.steps_per_epoch) * recipe.batch_size
@@ -133,9 +132,19 @@ class Feeder:
                 images=self.part.take(rows),
                 labels=self.part.labels[rows],
                 rates=self._rates[step : step + steps],
-                transforms=table[rows],
+                table=table[rows],
             )
             step += steps
+
+    def _table(self, epoch: int, size: int, order: Array) -> Array:
+        """The epoch's augmentation table, float32 [examples, columns]."""
+        plan, recipe, part = self.plan, self.plan.recipe, self.part
+        channels = part.images.shape[-1]
+        table = augmentation.table(recipe, plan.seed, epoch, part.labels[:], plan.source_size, size, channels)
+        if recipe.mixup or recipe.cutmix:
+            where = augmentation.columns(recipe, plan.source_size, size, channels)
+            table[order, where.mix.start] = augmentation.partners(plan.seed, epoch, plan.examples, recipe.batch_size)
+        return table
 
 
 def _put(ready: queue.Queue[Any], item: object, stop: threading.Event) -> bool:

@@ -13,7 +13,8 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from zoo.cards import Card
 from zoo.errors import UsageError, nearest
@@ -30,6 +31,7 @@ Schedule = Literal["constant", "cosine", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Keep = Literal["last", "best"]
 Fill = Literal["zero", "reflect", "nearest"]
+ClassWeights = Literal["", "balanced"] | tuple[float, ...]
 FLAGS = ("epochs", "weights")  # keys that have an option of their own on the command line
 
 
@@ -60,6 +62,7 @@ class Recipe:
     auto_precision: Literal["float32", "bfloat16"] = _key(
         "float32", "what auto means on a processor with bfloat16 (measured); float32 on others"
     )
+    xla: bool = _key(False, "compile the step with XLA: for GPUs; measured slower on processors")
     # optimisation
     epochs: int = _key(5, "passes over the training part")
     steps: int = _key(0, "stop after this many steps; 0: by epochs")
@@ -74,10 +77,12 @@ class Recipe:
     weight_decay: float = _key(0.0, "decoupled weight decay; norms and biases are spared")
     l2: float = _key(0.0, "loss term l2 * sum(w**2) / 2 over the weight matrices")
     label_smoothing: float = _key(0.0, "share of the target spread evenly over the classes")
+    class_weights: ClassWeights = _key("", "weights of the classes in the loss: balanced, or one number a class")
     clip_norm: float = _key(0.0, "largest global norm of the gradient; 0: no clipping")
     ema: float = _key(0.0, "decay of the moving average of the weights; 0: none")
     early_stopping: int = _key(0, "epochs without a better validation accuracy before stopping; 0: never")
     keep: Keep = _key("last", "the weights kept at the end: the last epoch's or the best one's")
+    keep_best: int = _key(1, "how many best epochs' weights to keep; from 2 on they stay in model/best-N.npz")
     # augmentation, all from (seed, epoch, example)
     flip: bool = _key(False, "mirror half of the training images left to right")
     flip_average: bool = _key(False, "average the probabilities of an image and its mirror image")
@@ -86,8 +91,17 @@ class Recipe:
     pad_crop: int = _key(0, "pixels of padding before a random crop back to the size")
     shift: float = _key(0.0, "greatest shift, as a share of the size")
     rotate: float = _key(0.0, "greatest rotation in degrees")
+    shear: float = _key(0.0, "greatest shear along each axis in degrees")
     zoom: tuple[float, ...] = _key((), "[least, greatest] scale")
     fill: Fill = _key("reflect", "what lies beyond the border: zero, reflect or nearest")
+    brightness: float = _key(0.0, "greatest change of brightness, as a share (0.2: 0.8 to 1.2 times)")
+    contrast: float = _key(0.0, "greatest change of contrast, as a share")
+    saturation: float = _key(0.0, "greatest change of saturation, as a share; RGB only")
+    hue: float = _key(0.0, "greatest turn of the hue in degrees; RGB only")
+    erase: float = _key(0.0, "share of the images that get a box of one random colour (random erasing)")
+    erase_area: tuple[float, ...] = _key((0.02, 0.2), "[least, greatest] area share of that box")
+    mixup: float = _key(0.0, "alpha of mixup; 0: none. With cutmix as well, each takes half of the images")
+    cutmix: float = _key(0.0, "alpha of cutmix; 0: none. Training accuracy then counts the larger share's class")
 
     @property
     def cached_size(self) -> int:
@@ -95,6 +109,12 @@ class Recipe:
         return self.source_size or self.image_size
 
 
+# what only the engine does: an architecture's own zoo_train is told these keys and may pass them over
+ENGINE_KEYS = (
+    *("train_sizes", "xla", "schedule", "warmup", "weight_decay", "label_smoothing", "class_weights", "clip_norm"),
+    *("ema", "early_stopping", "keep", "keep_best", "flip", "crop_area", "pad_crop", "shift", "rotate", "shear"),
+    *("zoom", "brightness", "contrast", "saturation", "hue", "erase", "mixup", "cutmix"),
+)
 KEYS: dict[str, str] = {item.name: item.metadata["help"] for item in fields(Recipe)}
 _HINTS = get_type_hints(Recipe)
 
@@ -294,8 +314,13 @@ def _checked(key: str, value: Any, origin: str) -> Any:
 
 def _rule(kind: Any, value: Any) -> tuple[bool, str, Callable[[Any], Any]]:
     """Whether `value` fits a recipe key of type `kind`, what such a key takes in words, and the conversion."""
+    if get_origin(kind) in (Union, UnionType):
+        rules = [_rule(arm, value) for arm in get_args(kind)]
+        fitting = next((rule for rule in rules if rule[0]), rules[0])
+        return fitting[0], " or ".join(rule[1] for rule in rules), fitting[2]
     if get_origin(kind) is Literal:
-        return value in get_args(kind), f"one of {', '.join(get_args(kind))}", str
+        names = ", ".join(name or '""' for name in get_args(kind))
+        return value in get_args(kind), f"one of {names}", str
     if kind is bool:
         return isinstance(value, bool), "true or false", bool
     if kind is int:
@@ -321,15 +346,20 @@ def _is_number(value: Any, whole: bool) -> bool:
 
 def check_sense(recipe: Recipe, origins: Mapping[str, str]) -> None:
     """Raise UsageError for values that are each well-formed but make no sense, with where they came from."""
-    for key in ("crop_area", "crop_ratio", "zoom"):
+    for key in ("crop_area", "crop_ratio", "zoom", "erase_area"):
         pair = getattr(recipe, key)
         if pair and (len(pair) != 2 or pair[0] > pair[1]):
             raise UsageError(f"{origins[key]}: {key} must be [least, greatest]. Received: {list(pair)}")
     limits: dict[str, tuple[tuple[str, ...], Callable[[Any], bool]]] = {
-        "more than 0": (("epochs", "batch_size", "learning_rate"), lambda value: value > 0),
+        "more than 0": (("epochs", "batch_size", "learning_rate", "keep_best"), lambda value: value > 0),
         "less than 1": (("label_smoothing", "ema", "momentum", "beta_2"), lambda value: value < 1),
-        "at most 1, a share": (("warmup", "shift"), lambda value: value <= 1),
-        "between 0 and 1, shares of the area": (("crop_area",), lambda pair: max(pair, default=0) <= 1),
+        "at most 1, a share": (
+            ("warmup", "shift", "brightness", "contrast", "saturation", "erase"),
+            lambda value: value <= 1,
+        ),
+        "at most 60 degrees": (("shear",), lambda value: value <= 60),
+        "at most 180 degrees": (("rotate", "hue"), lambda value: value <= 180),
+        "between 0 and 1, shares of the area": (("crop_area", "erase_area"), lambda pair: max(pair, default=0) <= 1),
     }
     for words, (keys, holds) in limits.items():
         for key in keys:

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from zoo import augmentation
 from zoo.active import ActiveRun
+from zoo.augmented import Targets, augment
 from zoo.errors import ZooError
 from zoo.feeder import Chunk, Feeder, Plan
+from zoo.losses import penalty, summed
 from zoo.optimizers import decay, make_optimizer
 from zoo.recipes import Recipe
 from zoo.types import Data, History, Model
@@ -46,6 +47,7 @@ class Trainer:
         self.optimizer = make_optimizer(recipe, self.weights)
         self.averaged = [v for v in self.variables if recipe.ema and tf.as_dtype(v.dtype).is_floating]
         self.averages = [tf.Variable(tf.convert_to_tensor(v), trainable=False) for v in self.averaged]
+        self._take = tf.function(self._step, jit_compile=True) if recipe.xla else self._step
         self._run = tf.function(
             self._steps,
             input_signature=[
@@ -60,58 +62,46 @@ class Trainer:
 
     def run(self, chunk: Chunk) -> tuple[Array, Array]:
         """Run a chunk; return each step's summed loss float32 [steps] and correct answers int64 [steps]."""
-        self._resampled = chunk.transforms.shape[1] > 0
         self._source = chunk.images.shape[1:]
-        losses, correct = self._run(
-            chunk.images, chunk.labels, chunk.rates, chunk.transforms, chunk.batch_size, chunk.step
-        )
+        losses, correct = self._run(chunk.images, chunk.labels, chunk.rates, chunk.table, chunk.batch_size, chunk.step)
         return losses.numpy(), correct.numpy()
 
-    def _steps(self, images: Any, labels: Any, rates: Any, transforms: Any, batch: Any, first: Any) -> Any:
+    def _steps(self, images: Any, labels: Any, rates: Any, table: Any, batch: Any, first: Any) -> Any:
         steps = tf.size(rates)
         losses = tf.TensorArray(tf.float32, size=steps)
         correct = tf.TensorArray(tf.int64, size=steps)
         for step in tf.range(steps):
             rows = slice(step * batch, (step + 1) * batch)
             x = tf.ensure_shape(images[rows], [None, *self._source])
-            x = tf.cast(x, tf.float32)
-            if self._resampled:
-                x = augmentation.resample(x, transforms[rows], self.size, self.recipe.fill)
-                x = tf.ensure_shape(x, [None, self.size, self.size, self._source[-1]])
-            loss, hits = self._step(x, labels[rows], rates[step], first + tf.cast(step, tf.int64))
+            loss, hits = self._advance(x, labels[rows], table[rows], rates[step], first + tf.cast(step, tf.int64))
             losses = losses.write(step, loss)
             correct = correct.write(step, hits)
         return losses.stack(), correct.stack()
 
-    def _step(self, images: Any, labels: Any, rate: Any, step: Any) -> tuple[Any, Any]:
-        count = tf.cast(tf.size(labels), tf.float32)
-        with tf.GradientTape() as tape:
-            logits = tf.cast(self.model(images, training=True), tf.float32)
-            summed = tf.reduce_sum(self._losses(logits, labels))
-            # over the global batch, so that several replicas' gradients add up
-            objective = summed / count + self._penalty()
-        gradients = tape.gradient(objective, self.weights)
+    def _advance(self, images: Any, labels: Any, table: Any, rate: Any, step: Any) -> tuple[Any, Any]:
+        """Augment a step's images and take the step; return its summed loss and correct answers."""
+        x, targets = augment(images, labels, table, self.recipe, self.size)
+        return self._take(x, targets, rate, step)
+
+    def _step(self, images: Any, targets: Targets, rate: Any, step: Any) -> tuple[Any, Any]:
+        count = tf.cast(tf.size(targets.labels), tf.float32)
+        objective, hits, gradients = self._gradients(images, targets, count)
         self.optimizer.learning_rate.assign(rate)
         if self.recipe.weight_decay:
             decay(self.weights, rate * self.recipe.weight_decay)
         self.optimizer.apply(gradients, self.weights)
         self._average(step)
-        hits = tf.reduce_sum(tf.cast(tf.equal(tf.argmax(logits, axis=-1), labels), tf.int64))
         return objective * count, hits
 
-    def _losses(self, logits: Any, labels: Any) -> Any:
-        smoothing, classes = self.recipe.label_smoothing, logits.shape[-1]
-        if not smoothing:
-            return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
-        return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
-
-    def _penalty(self) -> Any:
-        penalty = tf.add_n([tf.cast(loss, tf.float32) for loss in getattr(self.model, "losses", [])] or [0.0])
-        if self.recipe.l2:
-            matrices = [tf.convert_to_tensor(v) for v in self.weights if len(v.shape) > 1]
-            penalty += self.recipe.l2 * tf.add_n([tf.nn.l2_loss(matrix) for matrix in matrices])
-        return penalty
+    def _gradients(self, images: Any, targets: Targets, count: Any, replicas: int = 1) -> tuple[Any, Any, list[Any]]:
+        """The mean loss over the global batch of `count`, correct answers, and gradients; those of several
+        replicas add up."""
+        with tf.GradientTape() as tape:
+            logits = tf.cast(self.model(images, training=True), tf.float32)
+            extra = penalty(self.recipe, self.model, self.weights)
+            objective = summed(self.recipe, logits, targets) / count + (extra / replicas if replicas > 1 else extra)
+        hits = tf.reduce_sum(tf.cast(tf.equal(tf.argmax(logits, axis=-1), targets.labels), tf.int64))
+        return objective, hits, tape.gradient(objective, self.weights)
 
     def _average(self, step: Any) -> None:
         """Move the averages; early on the decay is less, so that the first weights are soon forgotten."""

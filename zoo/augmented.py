@@ -1,0 +1,92 @@
+"""What the graph does with the table of `zoo.augmentation`: a step's images and targets."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from zoo.augmentation import FILL, columns
+from zoo.recipes import Recipe
+
+
+class Targets(NamedTuple):
+    """What a step's logits are measured against.
+
+    The loss of an example is the sum over `terms` of weight x loss against the label; a weight of None is 1.
+    `labels` int64 [n] are those of the larger share: the accuracy counts them.
+    """
+
+    labels: Any
+    terms: tuple[tuple[Any, Any], ...]
+
+
+def augment(images: Any, labels: Any, rows: Any, recipe: Recipe, size: int) -> tuple[Any, Targets]:
+    """A step's images uint8 [n, source, source, channels], labels int64 [n] and rows of the table, to float32
+    [n, size, size, channels] in 0..255, and the targets. What is off adds no operation to the graph."""
+    _, source, _, channels = images.shape
+    where = columns(recipe, source, size, channels)
+    images = tf.cast(images, tf.float32)
+    if _is_on(where.geometry):
+        images = resample(images, rows[:, where.geometry], size, recipe.fill)
+        images = tf.ensure_shape(images, [None, size, size, channels])
+    if _is_on(where.colour):
+        images = recolour(images, rows[:, where.colour])
+    if _is_on(where.box):
+        images = erase(images, rows[:, where.box])
+    weights = rows[:, where.weight.start] if _is_on(where.weight) else None
+    if not _is_on(where.mix):
+        return images, Targets(labels, ((labels, weights),))
+    partner = tf.cast(rows[:, where.mix.start], tf.int32)
+    share = rows[:, where.mix.start + 1]
+    images = mix(images, partner, rows[:, where.mix])
+    others = tf.gather(labels, partner)
+    own, theirs = share, 1 - share
+    if weights is not None:
+        own, theirs = own * weights, theirs * tf.gather(weights, partner)
+    return images, Targets(tf.where(share >= 0.5, labels, others), ((labels, own), (others, theirs)))
+
+
+def _is_on(part: slice) -> bool:
+    return bool(part.start < part.stop)
+
+
+def resample(images: Any, transforms: Any, target: int, fill: str) -> Any:
+    """float32 images [n, source, source, channels] to [n, target, target, channels], by transforms [n, 8]."""
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=transforms,
+        output_shape=tf.constant([target, target]),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode=FILL[fill],
+    )
+
+
+def recolour(images: Any, maps: Any) -> Any:
+    """Map the colours of images float32 [n, size, size, channels] by the rows of `augmentation.colours`."""
+    size, channels = images.shape[1], images.shape[3]
+    matrix = tf.reshape(maps[:, : channels**2], [-1, channels, channels])
+    pixels = tf.reshape(images, [-1, size * size, channels])
+    mapped = tf.matmul(pixels, matrix, transpose_b=True) + maps[:, None, channels**2 :]
+    return tf.reshape(tf.clip_by_value(mapped, 0.0, 255.0), [-1, size, size, channels])
+
+
+def erase(images: Any, boxes: Any) -> Any:
+    """Paint the box of each image in its colour: rows of `augmentation.boxes`."""
+    return tf.where(_inside(boxes[:, :4], images.shape[1]), boxes[:, None, None, 4:], images)
+
+
+def mix(images: Any, partner: Any, rows: Any) -> Any:
+    """Blend each image with its partner's: rows of `augmentation.mixes`."""
+    outside = 1 - tf.cast(_inside(rows[:, 3:7], images.shape[1]), tf.float32)
+    others = tf.gather(images, partner)
+    return others + outside * rows[:, 2, None, None, None] * (images - others)
+
+
+def _inside(boxes: Any, size: int) -> Any:
+    """Which pixels lie in a box (top, left, bottom, right; [n, 4]): bool [n, size, size, 1]."""
+    pixel = tf.range(size, dtype=tf.float32)
+    down = (pixel >= boxes[:, 0, None]) & (pixel < boxes[:, 2, None])
+    across = (pixel >= boxes[:, 1, None]) & (pixel < boxes[:, 3, None])
+    return (down[:, :, None] & across[:, None, :])[..., None]
