@@ -19,14 +19,17 @@ def test_what_is_written_is_read_back(tmp_path):
     assert meta == {"step": 7}
 
 
-def test_two_states_and_one_best_are_kept(tmp_path):
+def test_two_states_are_kept_and_the_best_weights_until_they_are_discarded(tmp_path):
     for step in (1, 20, 300):
         save(tmp_path, step)
         save(tmp_path, step, "best")
     assert len(list(tmp_path.glob("state-*"))) == 2
-    assert len(list(tmp_path.glob("best-*"))) == 1
     assert checkpoints.newest(tmp_path)[1] == {"step": 300}
-    assert checkpoints.newest(tmp_path, "best")[1] == {"step": 300}
+    assert [checkpoints.read_best(tmp_path, step)["weight"][0] for step in (1, 20, 300)] == [1, 20, 300]
+    checkpoints.discard_best(tmp_path, lambda step: step not in (20, 300))
+    assert len(list(tmp_path.glob("best-*"))) == 2
+    with pytest.raises(ZooError, match="after step 1, are no longer"):
+        checkpoints.read_best(tmp_path, 1)
 
 
 def test_a_tampered_checkpoint_is_refused(tmp_path):
@@ -48,11 +51,3 @@ def test_a_damaged_newest_state_gives_way_to_the_one_before(tmp_path, caplog):
 
 def test_without_any_checkpoint_there_is_none(tmp_path):
     assert checkpoints.newest(tmp_path / "absent") is None
-
-
-def test_best_weights_of_later_epochs_are_discarded(tmp_path):
-    save(tmp_path, 50, "best")
-    checkpoints.discard_after(tmp_path, 50)
-    assert checkpoints.newest(tmp_path, "best") is not None
-    checkpoints.discard_after(tmp_path, 49)
-    assert checkpoints.newest(tmp_path, "best") is None

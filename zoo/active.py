@@ -7,7 +7,7 @@ import io
 import logging
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +50,8 @@ class ActiveRun:
         self.rehearsal = bool(run.receipt["rehearsal"])
         self.history = History()
         self.forecast: Forecast | None = None
+        self.used_the_engine = False
+        self.ranked: list[int] = []  # steps after which the best epochs' weights were kept, the best first
         self._stopping = threading.Event()
         self._evaluator: tuple[Model, Any] | None = None
         self._images_per_second = 0.0
@@ -112,6 +114,7 @@ class ActiveRun:
         """Measure a few steps, say how long the run will take, and start the progress display."""
         from zoo import forecast
 
+        self.used_the_engine = True
         if done >= plan.steps:
             return
         self.reporter.note("Compiling the first step ...")
@@ -137,18 +140,22 @@ class ActiveRun:
         return float(result["loss"]), float(result["accuracy"])
 
     def keep_best(self, step: int, weights: Sequence[Array]) -> None:
-        """Keep the weights of the best epoch so far."""
+        """Keep the weights after `step` steps."""
         arrays = {f"weight/{index:04d}": weight for index, weight in enumerate(weights)}
         checkpoints.write(self.run.checkpoints, "best", step, arrays, {"step": step})
 
-    def best(self) -> list[Array] | None:
-        """The weights of the best epoch, in the order of `model.variables`."""
-        stored = checkpoints.newest(self.run.checkpoints, "best")
-        return None if stored is None else [stored[0][name] for name in sorted(stored[0])]
+    def forget_best_but(self, steps: Collection[int]) -> None:
+        """Forget all weights that were kept as best but those after `steps`."""
+        checkpoints.discard_best(self.run.checkpoints, lambda step: step not in steps)
+
+    def best(self, step: int) -> list[Array]:
+        """The weights kept after `step` steps, in the order of `model.variables`."""
+        arrays = checkpoints.read_best(self.run.checkpoints, step)
+        return [arrays[name] for name in sorted(arrays)]
 
     def discard_best_after(self, step: int) -> None:
         """Forget best weights that a resumed run will come to again."""
-        checkpoints.discard_after(self.run.checkpoints, step)
+        checkpoints.discard_best(self.run.checkpoints, lambda kept: kept > step)
 
     # stopping -------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Checkpoints: one `.npz` of named arrays each, whose SHA-256 is in its name, written atomically.
 
 `state-<step>.<sha256>.npz` is the whole state after `step` steps: the newest two are kept.
-`best-<step>.<sha256>.npz` holds the weights of the best epoch. No pickle is read or written.
+`best-<step>.<sha256>.npz` holds the weights of one of the best epochs. No pickle is read or written.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,14 +23,14 @@ from zoo.stored import read_arrays
 Arrays = dict[str, np.ndarray[Any, Any]]
 Kind = Literal["state", "best"]
 META = "meta.json"
-KEPT = {"state": 2, "best": 1}
+STATES = 2
 _log = logging.getLogger("zoo")
 
 
 def write(
     folder: Path, kind: Kind, step: int, arrays: Mapping[str, np.ndarray[Any, Any]], meta: Mapping[str, Any]
 ) -> Path:
-    """Write arrays and a JSON object, then remove what is older than the newest that are kept."""
+    """Write arrays and a JSON object, then remove the states that are older than the newest two."""
     buffer = io.BytesIO()
     encoded = np.frombuffer(json.dumps(meta).encode(), np.uint8)
     np.savez(buffer, **{META: encoded, **arrays})  # type: ignore[arg-type]
@@ -38,10 +38,18 @@ def write(
     path = folder / f"{kind}-{step:09d}.{hashlib.sha256(content).hexdigest()}.npz"
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(path, content)
-    for old in _sorted(folder, kind)[KEPT[kind] :]:
+    for old in _sorted(folder, "state")[STATES:]:
         if old != path:
             old.unlink(missing_ok=True)
     return path
+
+
+def read_best(folder: Path, step: int) -> Arrays:
+    """Read the weights that were kept after `step` steps. Raises ZooError if they are not there, or not whole."""
+    found = [path for path in _sorted(folder, "best") if _step(path) == step]
+    if not found:
+        raise ZooError(f"The weights of the best epoch, after step {step}, are no longer in {folder}")
+    return read(found[0])[0]
 
 
 def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
@@ -61,9 +69,9 @@ def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
     return arrays, {**meta, "step": steps}
 
 
-def newest(folder: Path, kind: Kind = "state") -> tuple[Arrays, dict[str, Any]] | None:
-    """Read the newest whole checkpoint of a kind; a damaged one is reported and the older one tried."""
-    for path in _sorted(folder, kind):
+def newest(folder: Path) -> tuple[Arrays, dict[str, Any]] | None:
+    """Read the newest whole state; a damaged one is reported and the older one tried."""
+    for path in _sorted(folder, "state"):
         try:
             return read(path)
         except ZooError as error:
@@ -76,13 +84,17 @@ def exist(folder: Path) -> bool:
     return bool(_sorted(folder, "state"))
 
 
-def discard_after(folder: Path, step: int) -> None:
-    """Remove the best weights of epochs that lie after `step`: a resumed run comes to them again."""
+def discard_best(folder: Path, unwanted: Callable[[int], bool]) -> None:
+    """Remove the best weights whose step is not wanted."""
     for path in _sorted(folder, "best"):
-        if int(path.name.split(".")[0].removeprefix("best-")) > step:
+        if unwanted(_step(path)):
             path.unlink(missing_ok=True)
 
 
 def _sorted(folder: Path, kind: Kind) -> list[Path]:
     """The checkpoints of a kind, the newest first."""
     return sorted(folder.glob(f"{kind}-*.*.npz"), key=lambda path: path.name, reverse=True)
+
+
+def _step(path: Path) -> int:
+    return int(path.name.split(".")[0].rpartition("-")[2])

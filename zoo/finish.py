@@ -36,6 +36,7 @@ def finish(active: ActiveRun, trained: Model, data: Data, prepared: Prepared) ->
     model = active.build(active.spec.height, "float32")
     assign(model.variables, [np.asarray(variable) for variable in trained.variables])
     save_weights(run.model_directory / "weights.npz", model.variables)
+    keep_best(active, model)
     part_name, part = reported_part(data)
     active.reporter.note(f"Evaluating on {len(part):,} {part_name} images ...")
     result = measure(active.session, model, part, active.recipe.flip_average, run, part_name)
@@ -54,6 +55,23 @@ def finish(active: ActiveRun, trained: Model, data: Data, prepared: Prepared) ->
     shutil.rmtree(run.checkpoints, ignore_errors=True)
     active.session.notify("zoo_run_finished", run=active)
     conclude(active, result, part_name, prepared)
+
+
+def keep_best(active: ActiveRun, model: Model) -> None:
+    """Where the recipe keeps several best epochs: write `model/best-1.npz` (the best), `best-2.npz`, ..., of the form
+    of `weights.npz`, and into the receipt which epochs they are. The network's own weights stay."""
+    if active.recipe.keep_best < 2:
+        return
+    own = [np.asarray(variable) for variable in model.variables]
+    rows = {row["step"]: row for row in active.history}
+    kept = []
+    for number, step in enumerate(active.ranked, start=1):
+        name = f"best-{number}.npz"
+        assign(model.variables, active.best(step))
+        save_weights(active.run.model_directory / name, model.variables)
+        kept.append({"file": name, **{key: rows[step].get(key) for key in ("epoch", "step", "validation_accuracy")}})
+    assign(model.variables, own)
+    active.run.update(best=kept)
 
 
 def reported_part(data: Data) -> tuple[str, Part]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -23,15 +23,18 @@ from zoo.errors import DataError, Interrupted, UsageError, ZooError
 from zoo.files import require_space
 from zoo.hardware import default_threads
 from zoo.progress import Reporter
-from zoo.recipes import FLAGS, Recipe, ResolvedRecipe, parse_setting, resolve
+from zoo.recipes import ENGINE_KEYS, FLAGS, Recipe, ResolvedRecipe, parse_setting, resolve
 from zoo.registry import Plugin, Registry
 from zoo.runs import Run, new_directory
 from zoo.session import Session
 from zoo.types import Data, Examples, Spec
 
+if TYPE_CHECKING:
+    from zoo.active import ActiveRun
+
 REHEARSAL_STEPS = 12
-# three states of four values (weights, two moments, average) while one is replaced, and four sets of weights
-BYTES_PER_PARAMETER = 4 * (3 * 4 + 4)
+# three states of four values (weights, two moments, average) while one is replaced, and two sets of weights
+SETS_OF_VALUES = 3 * 4 + 2
 
 
 @dataclass(frozen=True)
@@ -175,8 +178,14 @@ def check_parts(recipe: Recipe, data: Data) -> None:
     """Raise UsageError if the recipe asks for what the split of the data does not have."""
     if not len(data.train):
         raise UsageError(f"{data.name} has no training images left after the split")
-    if (recipe.early_stopping or recipe.keep == "best") and not len(data.validation):
-        raise UsageError("early_stopping and keep = best need a validation part: --set validation=5000")
+    if (recipe.early_stopping or recipe.keep == "best" or recipe.keep_best > 1) and not len(data.validation):
+        raise UsageError("early_stopping, keep = best and keep_best need a validation part: --set validation=5000")
+    weights = recipe.class_weights
+    if isinstance(weights, tuple) and len(weights) != len(data.class_names):
+        raise UsageError(
+            f"class_weights needs one number for each of the {len(data.class_names)} classes of {data.name}. "
+            f"Received: {len(weights)}"
+        )
 
 
 def rehearsal_examples(dataset: Plugin, recipe: Recipe) -> Examples:
@@ -270,10 +279,12 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter) -> Run:
             )
             parameters = parameters_of(model)
             run.update(parameters=parameters)
-            require_space(run.directory, BYTES_PER_PARAMETER * parameters, "This run")
+            sets = SETS_OF_VALUES + 2 * active.recipe.keep_best
+            require_space(run.directory, 4 * sets * parameters, "This run")
             prepared.session.notify("zoo_run_started", run=active)
             history = prepared.session.train(model, data, active.recipe, active)
             reporter.stop()
+            _note_passed_over(active, prepared)
             if active.stopping:
                 raise Interrupted("Interrupted")
             active.history[:] = history
@@ -290,6 +301,16 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter) -> Run:
         seconds = run.receipt.get("seconds", 0.0) + time.monotonic() - began
         run.update(seconds=round(seconds, 1))
     return run
+
+
+def _note_passed_over(active: ActiveRun, prepared: Prepared) -> None:
+    """Say which keys of the recipe may have had no effect, where the architecture trained by a loop of its own."""
+    changed = [key for key in ENGINE_KEYS if getattr(active.recipe, key) != getattr(Recipe(), key)]
+    if changed and not active.used_the_engine:
+        active.reporter.note(
+            f"{prepared.architecture.name} trained by its own loop (zoo_train), which may pass over "
+            f"these keys of the recipe: {', '.join(changed)}"
+        )
 
 
 def _announce(run: Run, data: Data, reporter: Reporter) -> None:

@@ -164,8 +164,7 @@ class Progressing:
     loss: float = 0.0  # sums over the present epoch
     correct: int = 0
     count: int = 0
-    best: float = -1.0
-    best_epoch: int = 0
+    best: tuple[tuple[float, int], ...] = ()  # (validation accuracy, step) of the best epochs, the best first
 
     def add(self, losses: Array, correct: Array, examples: int) -> None:
         """Add the sums of a chunk, step by step in float64: the bits do not depend on the chunk."""
@@ -178,13 +177,22 @@ class Progressing:
     def new_epoch(self) -> None:
         self.loss, self.correct, self.count = 0.0, 0, 0
 
+    def is_among_the_best(self, accuracy: float, keep: int) -> bool:
+        """Take the accuracy of the epoch that ends here in if it is one of the `keep` best; an equal one that came
+        earlier goes before it."""
+        ranked = sorted([*self.best, (accuracy, self.step)], key=lambda entry: (-entry[0], entry[1]))[:keep]
+        self.best = tuple(ranked)
+        return (accuracy, self.step) in self.best
+
     def to_array(self) -> Array:
-        return np.array([self.step, self.loss, self.correct, self.count, self.best, self.best_epoch], np.float64)
+        best = [value for entry in self.best for value in entry]
+        return np.array([self.step, self.loss, self.correct, self.count, *best], np.float64)
 
     @classmethod
     def from_array(cls, values: Array) -> Progressing:
-        step, loss, correct, count, best, best_epoch = (float(value) for value in values)
-        return cls(int(step), loss, int(correct), int(count), best, int(best_epoch))
+        step, loss, correct, count, *best = (float(value) for value in values)
+        pairs = zip(best[::2], map(int, best[1::2]), strict=True)
+        return cls(int(step), loss, int(correct), int(count), tuple(pairs))
 
 
 class Engine:
@@ -223,11 +231,12 @@ class Engine:
                 break
         if not self.run.stopping:
             self._publish()
+            self.run.ranked = self._ranked()
         return self.run.history
 
     def _publish(self) -> None:
         """Put the weights that the recipe keeps into the network that was to be trained."""
-        best = self.run.best() if self.recipe.keep == "best" else None
+        best = self.run.best(self._ranked()[0]) if self.recipe.keep == "best" else None
         for variable, value in zip(self.model.variables, best or self.trainer.published(), strict=True):
             variable.assign(value)
 
@@ -245,6 +254,8 @@ class Engine:
         self._evaluate()
         self.at.new_epoch()
         self._checkpoint()
+        # only now: a run that is killed before the checkpoint needs those of the one before
+        self.run.forget_best_but(self._ranked())
 
     def _chunk(self, chunk: Chunk) -> None:
         began = time.monotonic()
@@ -282,15 +293,17 @@ class Engine:
             if not math.isfinite(loss):
                 raise self._diverged(f"the validation loss became {loss} after epoch {epoch}")
             row |= {"validation_loss": loss, "validation_accuracy": accuracy}
-            if accuracy > self.at.best and len(self.data.validation):
-                self.at.best, self.at.best_epoch = accuracy, epoch
+            if len(self.data.validation) and self.at.is_among_the_best(accuracy, self.recipe.keep_best):
                 self.run.keep_best(self.at.step, weights)
         self.run.log(self.at.step, **row)
 
+    def _ranked(self) -> list[int]:
+        return [step for _, step in self.at.best]
+
     def _patience_is_over(self) -> bool:
         patience = self.recipe.early_stopping
-        epoch = self.at.step // self.plan.steps_per_epoch
-        return bool(patience) and epoch - self.at.best_epoch >= patience
+        best = max(self._ranked()[:1], default=0)
+        return bool(patience) and (self.at.step - best) // self.plan.steps_per_epoch >= patience
 
     def _checkpoint_is_due(self) -> bool:
         return time.monotonic() - self._saved > CHECKPOINT_SECONDS
