@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import checkpoints
+from zoo import checkpoints, distribution
 from zoo.evaluation import evaluate, metrics, predictor
 from zoo.export import assign
 from zoo.files import atomic_write
@@ -39,13 +39,20 @@ class ActiveRun:
     """The run that hooks see (`zoo.types.RunContext`), and the services that core's engine uses."""
 
     def __init__(
-        self, run: Run, session: Session, resolved: ResolvedRecipe, precision: str, reporter: Reporter
+        self,
+        run: Run,
+        session: Session,
+        resolved: ResolvedRecipe,
+        precision: str,
+        reporter: Reporter,
+        devices: Sequence[str] = (),
     ) -> None:
         self.run = run
         self.session = session
         self.resolved = resolved
         self.precision = precision
         self.reporter = reporter
+        self.strategy = distribution.strategy_of(devices)
         self.spec = run.spec
         self.rehearsal = bool(run.receipt["rehearsal"])
         self.history = History()
@@ -106,9 +113,19 @@ class ActiveRun:
     # what the engine uses -------------------------------------------------------------------------------------
 
     def build(self, size: int, precision: str | None = None, weights: str | None = None) -> Model:
-        """Build the run's network at an image size and precision; only its first building has `weights` to load."""
+        """Build the run's network at an image size, to be trained, or in the given precision for one device.
+
+        Only its first building has `weights` to load.
+        """
         spec = replace(self.spec, height=size, width=size, weights=weights)
-        return self.session.build(spec, precision or self.precision)
+        if precision is not None:
+            return self.session.build(spec, precision)
+        with distribution.scope(self.strategy):
+            return self.session.build(spec, self.precision)
+
+    def trainer(self, model: Model, size: int) -> Trainer:
+        """The trainer of a network that `build` made, on the run's devices."""
+        return distribution.make_trainer(model, self.recipe, size, self.strategy)
 
     def begin(self, plan: Plan, trainer: Trainer, data: Data, done: int) -> None:
         """Measure a few steps, say how long the run will take, and start the progress display."""

@@ -44,11 +44,14 @@ def train(
     rehearse: bool = False,
     export: bool = True,
     strict: bool = False,
+    devices: int = 1,
+    minutes: float | None = None,
     quiet: bool = False,
     verbose: bool = False,
 ) -> Run:
     """Train a network on a data set and return the finished run.
 
+    `devices` is how many GPUs share each batch (0: all there are); `minutes` fits the training into a time.
     `settings` are "key=value" strings, `overrides` recipe keys with their values (they win); `config` is a
     TOML file of recipe keys. `rehearse` runs a few steps on generated images.
     """
@@ -68,6 +71,8 @@ def train(
         rehearse=rehearse,
         export=export,
         strict=strict,
+        devices=devices,
+        minutes=minutes,
     )
     return pipeline.train(request, Reporter(quiet=quiet), verbose)
 
@@ -101,11 +106,11 @@ def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Pla
     prepared = Prepared(request)
     data = prepared.data(reporter)
     pipeline.start_frameworks(default_threads(), verbose)
-    from zoo import forecast
+    from zoo import distribution, forecast
     from zoo.training import Trainer
 
     recipe, spec = prepared.resolved.recipe, prepared.spec()
-    precision = resolve_precision(recipe)
+    precision = resolve_precision(recipe, distribution.has_bfloat16())
     reporter.note("Compiling the first step ...")
     # how long a step takes does not depend on the weights; a plan downloads none
     model = prepared.session.build(replace(spec, weights=None), precision)

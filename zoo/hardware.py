@@ -39,11 +39,11 @@ def has_bfloat16() -> bool:
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(processor()[1]))
 
 
-def resolve_precision(recipe: Recipe) -> Literal["float32", "bfloat16"]:
-    """What the recipe's precision means on this machine."""
+def resolve_precision(recipe: Recipe, bfloat16: bool) -> Literal["float32", "bfloat16"]:
+    """What the recipe's precision means on a machine that has, or has not, bfloat16."""
     if recipe.precision != "auto":
         return recipe.precision
-    return recipe.auto_precision if has_bfloat16() else "float32"
+    return recipe.auto_precision if bfloat16 else "float32"
 
 
 def cores() -> int:

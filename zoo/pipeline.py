@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from zoo import kept, pretrained, quiet
+from zoo import budget, kept, pretrained, quiet
 from zoo import receipt as receipts
 from zoo.errors import DataError, Interrupted, UsageError, ZooError
 from zoo.files import require_space
@@ -53,6 +53,8 @@ class Request:
     rehearse: bool = False
     export: bool = True
     strict: bool = False
+    devices: int = 1  # 0: all that there are
+    minutes: float | None = None  # the run's time; None: as long as the recipe takes
 
     @property
     def command(self) -> str:
@@ -70,6 +72,8 @@ class Request:
             words += [f"--{key}", str(shown)] if key in FLAGS else ["--set", f"{key}={json.dumps(value)}"]
         if self.seed:
             words += ["--seed", str(self.seed)]
+        if self.devices != 1:
+            words += ["--devices", str(self.devices or "all")]
         return shlex.join(words + ["--rehearse"] * self.rehearse + ["--no-export"] * (not self.export))
 
 
@@ -103,6 +107,8 @@ class Prepared:
             request.overrides,
         )
         check_against_card(resolved.recipe, self.architecture)
+        if request.minutes is not None:
+            budget.check(request.minutes, resolved.origins, request.rehearse)
         if not request.rehearse:
             return resolved
         self.planned = resolved.recipe
@@ -214,15 +220,24 @@ def rehearsal_recipe(recipe: Recipe) -> Recipe:
 
 def train(request: Request, reporter: Reporter, verbose: bool = False) -> Run:
     """Train a new run to its end and return it."""
-    started = datetime.now(UTC)
+    started, began = datetime.now(UTC), time.monotonic()
     prepared = Prepared(request)
     data = prepared.data(reporter)
     threads = start_frameworks(default_threads(), verbose)
+    from zoo import distribution
+
+    devices = distribution.choose(request.devices)
+    budget.apply(prepared, data, devices, reporter, began)
     run = Run(new_directory(request.architecture, request.dataset, request.output))
     with locked(run):
-        run.write(receipts.make(prepared, data, started, threads))
+        run.write(receipts.make(prepared, data, started, threads, devices))
         kept.keep(run, request.source, prepared.weights)
-        return _go(run, prepared, data, reporter)
+        _go(run, prepared, data, reporter, devices)
+        if request.minutes is not None:
+            minutes = (time.monotonic() - began) / 60
+            run.update(minutes_taken=round(minutes, 2))
+            reporter.note(f"It took {minutes:.1f} of the {request.minutes:g} minutes.")
+        return run
 
 
 def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = False) -> Run:
@@ -249,7 +264,11 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
                 f"{data.fingerprint[:16]} now, {receipt['dataset']['fingerprint'][:16]} then"
             )
         threads = start_frameworks(receipt["threads"], verbose)
-        differences = receipts.differences(receipt, prepared, threads)
+        from zoo import distribution
+
+        wanted = len(receipt["devices"])
+        devices = distribution.choose(wanted if wanted <= len(distribution.devices()) else distribution.ALL)
+        differences = receipts.differences(receipt, prepared, threads, distribution.describe(devices))
         if differences and not inexact:
             raise ZooError(
                 "This run can't be resumed exactly here: " + "; ".join(differences) + ". "
@@ -257,10 +276,10 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
             )
         if differences:
             run.update(inexact=[*receipt.get("inexact", []), *differences])
-        return _go(run, prepared, data, reporter)
+        return _go(run, prepared, data, reporter, devices)
 
 
-def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter) -> Run:
+def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: Sequence[str]) -> Run:
     """Train, or go on with, a run whose receipt is written; finish it."""
     from zoo import checkpoints
     from zoo.active import ActiveRun
@@ -268,7 +287,7 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter) -> Run:
     from zoo.finish import finish
 
     began = time.monotonic()
-    active = ActiveRun(run, prepared.session, prepared.resolved, run.receipt["precision"], reporter)
+    active = ActiveRun(run, prepared.session, prepared.resolved, run.receipt["precision"], reporter, devices)
     try:
         with active.stoppable():
             run.update(status="training")

@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from zoo.pipeline import Prepared
 
 
-def make(prepared: Prepared, data: Data, started: datetime, threads: Mapping[str, int]) -> dict[str, Any]:
+def make(
+    prepared: Prepared,
+    data: Data,
+    started: datetime,
+    threads: Mapping[str, int],
+    devices: Sequence[str],
+) -> dict[str, Any]:
     """The receipt of a run that begins: what was asked, resolved to what, on which images, with which versions."""
+    from zoo import distribution
+
     request, resolved = prepared.request, prepared.resolved
     spec, values = asdict(prepared.spec()), resolved.as_dict()
     weights = pretrained.describe(prepared.weights)
@@ -40,11 +48,13 @@ def make(prepared: Prepared, data: Data, started: datetime, threads: Mapping[str
             "counts": {name: len(part) for name, part in data.parts.items()},
             "notes": list(data.notes),
         },
-        "precision": resolve_precision(resolved.recipe),
+        "precision": resolve_precision(resolved.recipe, distribution.has_bfloat16()),
+        "devices": distribution.describe(devices),
         "threads": dict(threads),
         "determinism": False,
         "export": request.export,
         "strict": request.strict,
+        "minutes": request.minutes,
         "versions": versions(plugin_versions(prepared)),
         "hardware": describe(),
     }
@@ -54,7 +64,9 @@ def plugin_versions(prepared: Prepared) -> Sequence[tuple[str, str]]:
     return [(plugin.distribution, plugin.version) for plugin in (prepared.architecture, prepared.dataset)]
 
 
-def differences(receipt: Mapping[str, Any], prepared: Prepared, threads: Mapping[str, int]) -> list[str]:
+def differences(
+    receipt: Mapping[str, Any], prepared: Prepared, threads: Mapping[str, int], devices: Sequence[str]
+) -> list[str]:
     """What here is not as it was when the run began and would change its bits, in words."""
     now = versions(plugin_versions(prepared))
     watched = ("zoo", "tensorflow", "keras", "numpy", prepared.architecture.distribution)
@@ -70,6 +82,8 @@ def differences(receipt: Mapping[str, Any], prepared: Prepared, threads: Mapping
         )
     if dict(threads) != receipt["threads"]:
         found.append(f"TensorFlow ran with the threads {receipt['threads']}, here it has {dict(threads)}")
+    if list(devices) != receipt["devices"]:
+        found.append(f"it ran on {', '.join(receipt['devices'])}, here on {', '.join(devices)}")
     if platform.machine() != receipt["hardware"]["system"].split()[-1]:
         found.append(f"it ran on {receipt['hardware']['system']}")
     return found

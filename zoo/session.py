@@ -142,6 +142,12 @@ class Session:
         contract.check(model, spec, precision, self.architecture.title)
         return model  # type: ignore[no-any-return]
 
+    @property
+    def trains_itself(self) -> bool:
+        """Whether the architecture has a `zoo_train` of its own (which may call the default)."""
+        self.load()
+        return any(id(found.plugin) in self._owners for found in self._manager.hook.zoo_train.get_hookimpls())
+
     def train(self, model: Model, data: Data, recipe: Recipe, run: RunContext) -> History:
         """Train in place, by the architecture's own `zoo_train` or the engine."""
         self.load()

@@ -10,12 +10,11 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
-from zoo.active import ActiveRun
 from zoo.augmented import Targets, augment
 from zoo.errors import ZooError
 from zoo.feeder import Chunk, Feeder, Plan
@@ -23,6 +22,9 @@ from zoo.losses import penalty, summed
 from zoo.optimizers import decay, make_optimizer
 from zoo.recipes import Recipe
 from zoo.types import Data, History, Model
+
+if TYPE_CHECKING:
+    from zoo.active import ActiveRun
 
 Array = np.ndarray[Any, Any]
 Arrays = dict[str, Array]
@@ -204,7 +206,7 @@ class Engine:
         self.plan = Plan(recipe, run.spec.seed, len(data.train), data.train.images.shape[1])
         self.at = Progressing()
         self.steps_per_chunk = 1
-        self.trainer = Trainer(model, recipe, recipe.image_size)
+        self.trainer = run.trainer(model, recipe.image_size)
         self._saved = time.monotonic()
         state = run.restore()
         if state is not None:
@@ -217,7 +219,7 @@ class Engine:
         size = self.plan.size(min(self.at.step, self.plan.steps - 1) // self.plan.steps_per_epoch)
         if size != self.trainer.size:
             state = state or self.trainer.state()
-            self.trainer = Trainer(self.run.build(size), self.recipe, size)
+            self.trainer = self.run.trainer(self.run.build(size), size)
             self.steps_per_chunk = 1
         if state is not None:
             self.trainer.restore(state)

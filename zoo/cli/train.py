@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     from zoo.pipeline import Request
 
 
+class Devices(click.ParamType[int]):
+    """A count of devices, or "all", which becomes 0."""
+
+    name = "N|all"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "all":
+            return 0
+        if not (text := str(value)).isdecimal() or not int(text):
+            self.fail(f"--devices takes a whole number from 1 on, or all. Received: {value!r}", param, ctx)
+        return int(text)
+
+
 @click.command(
     epilog="""\b
 Examples:
@@ -23,6 +36,11 @@ Examples:
   zoo train vgg16 catsdogs --rehearse          the whole path without the data
   zoo train cnn mnist --set batch_size=128 --epochs 3
   zoo train resnet50 catsdogs --weights imagenet
+  zoo train vgg16 catsdogs --minutes 30        the schedule fits the time, evaluation and export included
+  zoo train cnn mnist --set brightness=0.2 --set erase=0.25 --set cutmix=1
+  zoo train cnn mnist --set validation=5000 --set keep_best=3
+  zoo train vgg16 catsdogs --devices all --set xla=true
+  ZOO_TENSORBOARD=1 zoo train cnn mnist        curves for: tensorboard --logdir runs
   zoo train cnn mnist --dry-run                the recipe, where its values come from, the forecast
   zoo train --resume last                      go on with the newest run
 """
@@ -34,6 +52,7 @@ Examples:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a recipe key. May be repeated.")
 @click.option("--weights", metavar="NAME|PATH", help="Weights to begin with: imagenet (a download), or a file.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training images.")
+@click.option("--minutes", type=float, metavar="M", help="Choose the steps so that all is done in M minutes.")
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of weights, order, augmentation."
 )
@@ -43,6 +62,13 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Print the resolved recipe and the forecast; train nothing.")
 @click.option("--no-export", is_flag=True, help="Skip the LiteRT and Keras files; zoo predict then exports.")
 @click.option("--strict", is_flag=True, help="A failing observer plugin ends the run.")
+@click.option(
+    "--devices",
+    type=Devices(),
+    default="1",
+    show_default=True,
+    help="How many GPUs share each batch, or all. Without a GPU: the processor, one device.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with a run: a path, the beginning of its id, or last.")
 @click.option("--inexact", is_flag=True, help="Resume on another machine or version, where bits may differ.")
 @click.pass_context
