@@ -7,6 +7,7 @@ line would end with a message. What trains is imported when it is needed: a cold
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,18 +98,19 @@ class Planned:
 
 def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Planned:
     """Resolve a request, read its images and time a few steps; no run is made (`zoo train --dry-run`)."""
-    from zoo import pipeline
+    from zoo import budget, pipeline
     from zoo.feeder import Plan
     from zoo.hardware import resolve_precision
     from zoo.pipeline import Prepared
 
-    reporter = Reporter(quiet=quiet)
+    reporter, began = Reporter(quiet=quiet), time.monotonic()
     prepared = Prepared(request)
     data = prepared.data(reporter)
     pipeline.start_frameworks(default_threads(), verbose)
     from zoo import distribution, forecast
     from zoo.training import Trainer
 
+    budget.apply(prepared, data, distribution.choose(request.devices), reporter, began)
     recipe, spec = prepared.resolved.recipe, prepared.spec()
     precision = resolve_precision(recipe, distribution.has_bfloat16())
     reporter.note("Compiling the first step ...")

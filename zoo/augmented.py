@@ -74,19 +74,20 @@ def recolour(images: Any, maps: Any) -> Any:
 
 def erase(images: Any, boxes: Any) -> Any:
     """Paint the box of each image in its colour: rows of `augmentation.boxes`."""
-    return tf.where(_inside(boxes[:, :4], images.shape[1]), boxes[:, None, None, 4:], images)
+    inside = _inside(boxes[:, :4], images.shape[1])
+    return (1 - inside) * images + inside * boxes[:, None, None, 4:]  # tf.where takes four times as long here
 
 
 def mix(images: Any, partner: Any, rows: Any) -> Any:
     """Blend each image with its partner's: rows of `augmentation.mixes`."""
-    outside = 1 - tf.cast(_inside(rows[:, 3:7], images.shape[1]), tf.float32)
+    own = (1 - _inside(rows[:, 3:7], images.shape[1])) * rows[:, 2, None, None, None]
     others = tf.gather(images, partner)
-    return others + outside * rows[:, 2, None, None, None] * (images - others)
+    return own * images + (1 - own) * others
 
 
 def _inside(boxes: Any, size: int) -> Any:
-    """Which pixels lie in a box (top, left, bottom, right; [n, 4]): bool [n, size, size, 1]."""
+    """1 for the pixels that lie in a box (top, left, bottom, right; [n, 4]), else 0: float32 [n, size, size, 1]."""
     pixel = tf.range(size, dtype=tf.float32)
     down = (pixel >= boxes[:, 0, None]) & (pixel < boxes[:, 2, None])
     across = (pixel >= boxes[:, 1, None]) & (pixel < boxes[:, 3, None])
-    return (down[:, :, None] & across[:, None, :])[..., None]
+    return tf.cast(down[:, :, None] & across[:, None, :], tf.float32)[..., None]
