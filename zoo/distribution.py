@@ -18,7 +18,7 @@ from zoo import hardware
 from zoo.augmentation import columns
 from zoo.augmented import Targets, augment
 from zoo.errors import UsageError
-from zoo.optimizers import decay
+from zoo.optimizers import FusedAdam, decay
 from zoo.recipes import Recipe
 from zoo.training import Trainer
 from zoo.types import Model
@@ -130,6 +130,8 @@ class MirroredTrainer(Trainer):
         raw = [(gradient, _raw(variable)) for gradient, variable in present]
         summed = self.strategy.extended.batch_reduce_to(tf.distribute.ReduceOp.SUM, raw)
         self.optimizer.learning_rate.assign(rate)
+        if isinstance(self.optimizer, FusedAdam):
+            self.optimizer.begin_step()
         scale = 1.0
         if self.recipe.clip_norm:
             norm = tf.linalg.global_norm([self.strategy.experimental_local_results(g)[0] for g in summed])

@@ -19,10 +19,14 @@ from zoo.recipes import Recipe
 class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]  # Keras is Any here
     """Adam (Kingma and Ba, 2015) whose update of a variable is one kernel."""
 
-    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
-        """Update all variables; the bias corrections, alike for all of them, are computed once."""
+    def begin_step(self) -> None:
+        """Compute the bias corrections, alike for all variables, once; `apply` does it."""
         step = tf.cast(self.iterations + 1, tf.float32)
         self._powers = tf.pow(tf.constant(self.beta_1), step), tf.pow(tf.constant(self.beta_2), step)
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+        """Update all variables."""
+        self.begin_step()
         return super().apply(grads, trainable_variables)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
