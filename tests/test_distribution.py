@@ -51,7 +51,7 @@ CASES = {
 def network(norm):
     with contract.building(spec, "float32"):
         return keras.Sequential([
-            keras.Input((8, 8, 3)), layers.Rescaling(1 / 255), layers.Conv2D(4, 3),
+            keras.Input((8, 8, 3)), layers.Rescaling(1 / 255), layers.Conv2D(4, 3, use_bias=not norm),
             *([layers.BatchNormalization(momentum=0.8)] if norm else []),
             layers.ReLU(), layers.GlobalAveragePooling2D(), layers.Dense(3)])
 

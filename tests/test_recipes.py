@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import UsageError
-from zoo.recipes import KEYS, Recipe, ResolvedRecipe, available, describe, parse_setting, resolve
+from zoo.recipes import ENGINE_KEYS, KEYS, Recipe, ResolvedRecipe, available, describe, parse_setting, resolve
 from zoo.registry import Plugin, Registry
 
 CARD = "[architectures.net]\nsize = 40\n"
@@ -215,6 +215,9 @@ class TestMistakes:
             ("schedule=[1]", "schedule must be one of constant, cosine, one-cycle. Received: [1]"),
             ("train_sizes=[32, 4.5]", "train_sizes must be a list of whole numbers, each more than 0"),
             ("zoom=1", "zoom must be a list of numbers, each more than 0. Received: 1"),
+            ("keep_best=2.5", "keep_best must be a whole number, 0 or more. Received: 2.5"),
+            ("class_weights=even", 'class_weights must be one of "", balanced or a list of numbers, each more than 0'),
+            ("class_weights=[1, 0]", "each more than 0. Received: [1, 0]"),
             ("options=1", "options must be a table of options (--set options.key=value). Received: 1"),
         ],
     )
@@ -234,6 +237,12 @@ class TestMistakes:
             ("warmup=25", "warmup must be at most 1, a share. Received: 25.0"),
             ("crop_area=[0.5]", "crop_area must be [least, greatest]. Received: [0.5]"),
             ("crop_area=[0.5, 2]", "crop_area must be between 0 and 1, shares of the area. Received: [0.5, 2.0]"),
+            ("keep_best=0", "keep_best must be more than 0. Received: 0"),
+            ("brightness=2", "brightness must be at most 1, a share. Received: 2.0"),
+            ("erase=50", "erase must be at most 1, a share. Received: 50.0"),
+            ("erase_area=[0.5, 2]", "erase_area must be between 0 and 1, shares of the area. Received: [0.5, 2.0]"),
+            ("shear=90", "shear must be at most 60 degrees. Received: 90.0"),
+            ("hue=270", "hue must be at most 180 degrees. Received: 270.0"),
             ("zoom=[1.1, 0.9]", "zoom must be [least, greatest]. Received: [1.1, 0.9]"),
         ],
     )
@@ -262,6 +271,19 @@ class TestMistakes:
     def test_a_config_file_that_is_missing_is_named(self, pair, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"absent\.toml can't be read: No such file or directory"):
             resolve(*pair(), config=tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("balanced", "balanced"), ('""', ""), ("[1, 2.5]", (1.0, 2.5))], ids=["name", "none", "list"]
+)
+def test_class_weights_are_a_name_or_a_list_and_come_back_from_a_receipt(pair, setting: str, value) -> None:
+    resolved = resolve(*pair(), settings=[f"class_weights={setting}"])
+    assert resolved.recipe.class_weights == value
+    assert ResolvedRecipe.from_dict("quick", json.loads(json.dumps(resolved.as_dict()))) == resolved
+
+
+def test_the_engines_keys_are_keys() -> None:
+    assert set(ENGINE_KEYS) <= set(KEYS)
 
 
 def test_the_core_values_make_sense_and_each_key_says_what_it_means(pair) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from zoo import active, pipeline, training
+from zoo import active, budget, pipeline, training
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.export import load_weights
 from zoo.pipeline import Request
 from zoo.progress import Reporter
 from zoo.runs import Run
+from zoo.session import Session
 
 PLUGINS = {
     "toy_net.py": """
@@ -307,6 +310,63 @@ def test_each_augmentation_alone_resumes_within_an_epoch_to_the_same_bits(tmp_pa
     assert bits(pipeline.resume(Run(tmp_path / "run"), Reporter(quiet=True))) == bits(whole)
 
 
+def test_event_files_hold_the_history_once_also_of_a_run_that_was_killed(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_TENSORBOARD", "1")
+    checkpoint = active.ActiveRun.checkpoint
+
+    def killed(self, step, state):
+        if step == 34:  # the second epoch was evaluated, its checkpoint not yet written
+            raise RuntimeError("stopped by the test")
+        checkpoint(self, step, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(active.ActiveRun, "checkpoint", killed)
+        with pytest.raises(RuntimeError):
+            train(tmp_path / "run", BASE)
+    run = pipeline.resume(Run(tmp_path / "run"), Reporter(quiet=True))
+    found = [
+        (event.step, value.simple_value)
+        for path in sorted((run.directory / "tensorboard" / "validation").iterdir())
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+        if value.tag == "accuracy"
+    ]
+    assert found == [(row["step"], pytest.approx(row["validation_accuracy"])) for row in run.history]
+
+
+def test_minutes_choose_the_steps_and_the_receipt_keeps_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(budget, "LEAST_MEASURED", 0.2)
+    monkeypatch.setattr(budget, "fit", lambda plan, measured, seconds, evaluated: budget.with_steps(plan, 20))
+    settings = [setting for setting in BASE if not setting.startswith("epochs")]
+    run = train(tmp_path / "run", settings, minutes=2.0)
+    values = run.receipt["recipe"]["values"]
+    assert values["steps"] == {"value": 20, "origin": "--minutes 2"}
+    assert values["epochs"] == {"value": 2, "origin": "--minutes 2"}
+    assert [row["step"] for row in run.history] == [17, 20]
+    assert run.receipt["command"].endswith("--epochs 2 --set steps=20 --no-export")
+    assert run.receipt["minutes"] == 2.0
+    assert 0 < run.receipt["minutes_taken"] < 2
+    assert bits(train(tmp_path / "again", [*BASE, "epochs=2", "steps=20"])) == bits(run)
+
+
+def test_too_few_minutes_make_no_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(budget, "LEAST_MEASURED", 0.2)
+    with pytest.raises(UsageError, match=r"--minutes 0\.01 is too little.*Try --minutes \d"):
+        train(tmp_path / "run", [setting for setting in BASE if not setting.startswith("epochs")], minutes=0.01)
+    assert not (tmp_path / "run").exists()
+
+
+def test_keys_that_a_loop_of_its_own_may_pass_over_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(Session, "train", lambda self, model, data, recipe, run: run.history)
+    told = io.StringIO()
+    request = Request(
+        "toy-net", "toy-set", output=tmp_path / "run", settings=(*BASE, "ema=0.9", "erase=0.1"), export=False
+    )
+    pipeline.train(request, Reporter(told))
+    assert "toy-net trained by its own loop (zoo_train)" in told.getvalue()
+    assert "these keys of the recipe: ema, erase\n" in told.getvalue()
+
+
 def test_the_receipt_says_what_was_done(finished):
     run, _ = finished
     receipt = run.receipt
@@ -314,6 +374,7 @@ def test_the_receipt_says_what_was_done(finished):
     assert receipt["recipe"]["values"]["batch_size"] == {"value": 16, "origin": "--set"}
     assert receipt["dataset"]["counts"] == {"training": 270, "validation": 30, "test": 120}
     assert receipt["versions"]["toy"] == "1.0"
+    assert receipt["devices"] == ["CPU:0"]
     assert receipt["parameters"] == (27 * 4 + 4) + 16 + (4 * 3 + 3)
     assert receipt["seconds"] > 0
     assert receipt["forecast"]["images_per_second"] > 0
