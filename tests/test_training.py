@@ -243,7 +243,7 @@ def test_the_weights_of_the_best_epochs_stay_with_the_network(tmp_path, monkeypa
 
 
 def test_class_weights_move_the_answers_towards_a_class(tmp_path):
-    settings = [*BASE, "epochs=1"]
+    settings = [*BASE, "steps=3", "schedule=constant"]
     alike, tilted = (train(tmp_path / name, [*settings, f"class_weights={name}"]) for name in ("[1,1,1]", "[1,1,50]"))
     answers = [np.array(run.metrics["confusion"]).sum(axis=0)[2] for run in (alike, tilted)]
     assert answers[1] > answers[0]

@@ -22,8 +22,8 @@ class Targets(NamedTuple):
 
 
 def augment(images: Any, labels: Any, rows: Any, recipe: Recipe, size: int) -> tuple[Any, Targets]:
-    """A step's images uint8 [n, source, source, channels], labels int64 [n] and rows of the table, to float32
-    [n, size, size, channels] in 0..255, and the targets. What is off adds no operation to the graph."""
+    """A step's images uint8 [n, source, source, channels], labels int64 [n] and rows of the table (None where it has no
+    columns), to float32 [n, size, size, channels] in 0..255, and the targets. What is off adds no operation."""
     _, source, _, channels = images.shape
     where = columns(recipe, source, size, channels)
     images = tf.cast(images, tf.float32)

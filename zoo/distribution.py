@@ -112,7 +112,8 @@ class MirroredTrainer(Trainer):
         weight = tf.cast(end > first, tf.float32)
         where = columns(self.recipe, self._source[0], self.size, self._source[2])
         if where.mix.start == where.mix.stop:
-            return *augment(images[mine], labels[mine], table[mine], self.recipe, self.size), weight
+            drawn = None if table is None else table[mine]
+            return *augment(images[mine], labels[mine], drawn, self.recipe, self.size), weight
         x, targets = augment(images, labels, table, self.recipe, self.size)  # partners may be another device's
         terms = tuple((own[mine], share[mine]) for own, share in targets.terms)
         return x[mine], Targets(targets.labels[mine], terms), weight

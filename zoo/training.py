@@ -65,6 +65,7 @@ class Trainer:
     def run(self, chunk: Chunk) -> tuple[Array, Array]:
         """Run a chunk; return each step's summed loss float32 [steps] and correct answers int64 [steps]."""
         self._source = chunk.images.shape[1:]
+        self._augments = chunk.table.shape[1] > 0
         losses, correct = self._run(chunk.images, chunk.labels, chunk.rates, chunk.table, chunk.batch_size, chunk.step)
         return losses.numpy(), correct.numpy()
 
@@ -75,7 +76,8 @@ class Trainer:
         for step in tf.range(steps):
             rows = slice(step * batch, (step + 1) * batch)
             x = tf.ensure_shape(images[rows], [None, *self._source])
-            loss, hits = self._advance(x, labels[rows], table[rows], rates[step], first + tf.cast(step, tf.int64))
+            drawn = table[rows] if self._augments else None
+            loss, hits = self._advance(x, labels[rows], drawn, rates[step], first + tf.cast(step, tf.int64))
             losses = losses.write(step, loss)
             correct = correct.write(step, hits)
         return losses.stack(), correct.stack()
