@@ -218,3 +218,19 @@ def test_a_users_mistake_is_a_message_and_an_exit_code(tmp_path, arguments, code
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--devices", "0"], "--devices takes a whole number from 1 on, or all. Received: '0'"),
+        (["--minutes", "0"], "--minutes must be more than 0. Received: 0"),
+        (["--minutes", "5", "--epochs", "3"], "--minutes chooses how long to train: leave out epochs"),
+        (["--minutes", "5", "--rehearse"], "--minutes and --rehearse don't go together"),
+    ],
+)
+def test_options_that_make_no_sense_are_told_before_a_framework_is_imported(folder, options, message):
+    done = zoo("train", "cnn", "mnist", *options, cwd=folder)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stdout == ""
