@@ -41,7 +41,7 @@ class TestNothingHeavyIsImported:
     @pytest.mark.parametrize(
         "arguments",
         [
-            *(["list"], ["list", "--json"], ["plugins"], ["--help"], ["--version"]),
+            *(["list"], ["list", "--json"], ["plugins"], ["--version"]),
             ["list", "vgg*", "--dataset", "catsdogs", "--min-accuracy", "50", "--sort", "images/s"],
         ],
     )
@@ -57,6 +57,17 @@ plugins = sorted(name for name in sys.modules if name.startswith("zoo_") or name
 assert not heavy and not plugins, (heavy, plugins)
 """
         done = fresh(code, site.folder)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_help_imports_only_the_plugins_that_may_add_commands(self) -> None:
+        code = f"""
+import sys
+from zoo.cli import main
+assert main(["--help"]) == 0
+assert not {{name.partition(".")[0] for name in sys.modules}} & {set(HEAVY)}
+assert [name for name in sys.modules if name.startswith("zoo_")] == ["zoo_tensorboard"]
+"""
+        done = fresh(code)
         assert (done.returncode, done.stderr) == (0, "")
 
     @pytest.mark.parametrize("module", ["zoo", "zoo.runs", "zoo.cli.train", "zoo.cli.predict", "zoo.cli.data"])
