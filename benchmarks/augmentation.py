@@ -65,8 +65,12 @@ def compare(name: str, architecture: str, steps: int, plain: Callable[[], float]
     other = contestant(architecture, CASES[name], steps)
     other()  # traces
     shares, added = [], []
-    for _ in range(rounds):
-        without, with_it = plain(), other()
+    for number in range(rounds):
+        # who comes first changes: what else the machine does then hits both alike
+        if number % 2:
+            without, with_it = plain(), other()
+        else:
+            with_it, without = other(), plain()
         shares.append(100 * (with_it / without - 1))
         added.append(1000 * (with_it - without))
     share = statistics.median(shares)
