@@ -25,6 +25,7 @@ from zoo.hardware import default_threads
 from zoo.progress import Reporter
 from zoo.recipes import ENGINE_KEYS, FLAGS, Recipe, ResolvedRecipe, parse_setting, resolve
 from zoo.registry import Plugin, Registry
+from zoo.rehearsal import rehearsal_examples, rehearsal_recipe
 from zoo.runs import Run, new_directory
 from zoo.session import Session
 from zoo.types import Data, Examples, Spec
@@ -32,7 +33,6 @@ from zoo.types import Data, Examples, Spec
 if TYPE_CHECKING:
     from zoo.active import ActiveRun
 
-REHEARSAL_STEPS = 12
 # three states of four values (weights, two moments, average) while one is replaced, and two sets of weights
 SETS_OF_VALUES = 3 * 4 + 2
 
@@ -194,27 +194,6 @@ def check_parts(recipe: Recipe, data: Data) -> None:
         )
 
 
-def rehearsal_examples(dataset: Plugin, recipe: Recipe) -> Examples:
-    """Generated images of the data set's true shape, a few batches of them."""
-    from zoo.data import rehearsal
-
-    card = dataset.facts
-    names = card.class_names or tuple(f"class {index}" for index in range(card.classes or 2))
-    return rehearsal(dataset.name, names, card.channels[0], card.size or recipe.cached_size)
-
-
-def rehearsal_recipe(recipe: Recipe) -> Recipe:
-    """The recipe with a few steps on the parts that a rehearsal has; sizes, batch and all else stay."""
-    return replace(
-        recipe,
-        epochs=max(1, len(recipe.train_sizes)),
-        steps=REHEARSAL_STEPS,
-        split="published",
-        validation=64,
-        test=0,
-    )
-
-
 # training -----------------------------------------------------------------------------------------------------
 
 
@@ -323,8 +302,10 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: S
 
 
 def _note_passed_over(active: ActiveRun, prepared: Prepared) -> None:
-    """Say which keys of the recipe may have had no effect, where the architecture trained by a loop of its own."""
-    changed = [key for key in ENGINE_KEYS if getattr(active.recipe, key) != getattr(Recipe(), key)]
+    """Say which keys that the user set may have had no effect, where the architecture trained by a loop of its own."""
+    origins = active.resolved.origins
+    # a recipe of a plugin names its file with folders ("zoo_cnn/recipes/mnist.toml:3"): it knows its own loop
+    changed = [key for key in ENGINE_KEYS if origins[key] != "core" and "/" not in origins[key]]
     if changed and not active.used_the_engine:
         active.reporter.note(
             f"{prepared.architecture.name} trained by its own loop (zoo_train), which may pass over "
