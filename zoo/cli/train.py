@@ -65,6 +65,7 @@ Examples:
 @click.option(
     "--devices",
     type=Devices(),
+    metavar="N|all",
     default="1",
     show_default=True,
     help="How many GPUs share each batch, or all. Without a GPU: the processor, one device.",
