@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 SHARE_MEASURED = 0.05  # of the minutes, to find the rate
 LEAST_MEASURED, MOST_MEASURED = 1.0, 20.0  # seconds
-# export and figures: seconds, and seconds per million parameters (measured: cnn 8 s, nets of 24 to 34 million 22 to 35)
+# export and figures: seconds, and seconds per million parameters (cnn, 1.2 million: 8 s on a busy machine)
 EXPORT, EXPORT_PER_MILLION = 6.0, 1.0
-MARGIN = 0.97  # the rate of a long run is less than that of a short one: the processor grows warm
+MARGIN = 0.97  # of the measured rate: checkpoints and progress between chunks take a little
 
 
 @dataclass(frozen=True)
