@@ -23,11 +23,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from zoo_catsdogs import archives
 
-from zoo import DataError, Examples, Source, receipt
+from zoo import DataError, Examples, Source, kept, receipt
 from zoo.cards import read_card_file
 from zoo.data import find_source, prepare
 from zoo.images import load
-from zoo.pipeline import Prepared, Request, keep_source, resume
+from zoo.pipeline import Prepared, Request, resume
 from zoo.progress import Reporter
 from zoo.recipes import Recipe
 from zoo.runs import Run
@@ -183,9 +183,9 @@ def test_a_run_does_not_go_on_with_other_photographs(monkeypatch: pytest.MonkeyP
     prepared = Prepared(Request("fc-keras", "catsdogs", source=folder))
     data = prepared.data(Reporter(quiet=True))
     run = Run(tmp_path / "run")
-    run.write(receipt.make(prepared, data, datetime.now(UTC), {"intra": 1, "inter": 1}))
+    run.write(receipt.make(prepared, data, datetime.now(UTC), {"intra": 1, "inter": 1}, ["CPU:0"]))
     run.checkpoints.mkdir()
-    keep_source(run, folder)
+    kept.keep(run, folder, None)
     (folder / "cat.0.jpg").write_bytes(jpeg(77))
     now = prepare(given_source(folder), "catsdogs", Recipe(image_size=8, split="hash"), 3).fingerprint
     with pytest.raises(DataError, match=f"fingerprint {now[:16]} now, {data.fingerprint[:16]} then"):

@@ -45,6 +45,7 @@ _RECEIPT_SHAPE: dict[str, Any] = {
         "notes": [text],
     },
     "threads": {...: count},
+    "devices": [text],
     "versions": {...: text},
     "hardware": {"features": [text], "system": text},
 }

@@ -264,7 +264,7 @@ def _write_run(directory: Path) -> None:
     prepared = Prepared(Request("fc-keras", "mnist", rehearse=True))
     data = prepared.data(Reporter(quiet=True))
     run = Run(directory)
-    made = receipt.make(prepared, data, datetime.now(UTC), {"intra": 2, "inter": 2})
+    made = receipt.make(prepared, data, datetime.now(UTC), {"intra": 2, "inter": 2}, ["CPU:0"])
     run.write(made | {"status": "finished", "rehearsal": False, "parameters": 9, "seconds": 3.5})
     labels, names = data.test.labels[:20], data.class_names
     probabilities = np.random.default_rng(0).dirichlet(np.ones(len(names)), len(labels)).astype(np.float32)
