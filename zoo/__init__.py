@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zoo.recipes import Recipe
     from zoo.registry import Registry
     from zoo.runs import find_runs
-    from zoo.types import Data, Example, Examples, Figure, History, Model, Part, RunContext, Source, Spec
+    from zoo.types import Data, Example, Examples, Figure, History, Model, Part, RunContext, Source, Spec, View
 
 __version__ = "0.1.0"
 
@@ -28,7 +28,19 @@ _HOMES = {
     "zoo.recipes": ("Recipe",),
     "zoo.registry": ("Registry",),
     "zoo.runs": ("find_runs",),
-    "zoo.types": ["Data", "Example", "Examples", "Figure", "History", "Model", "Part", "RunContext", "Source", "Spec"],
+    "zoo.types": [
+        "Data",
+        "Example",
+        "Examples",
+        "Figure",
+        "History",
+        "Model",
+        "Part",
+        "RunContext",
+        "Source",
+        "Spec",
+        "View",
+    ],
 }
 _MODULES = ("defaults", "errors", "options", "pretrained", "recipes", "testing", "types")
 
@@ -49,6 +61,7 @@ __all__ = [
     "Source",
     "Spec",
     "UsageError",
+    "View",
     "ZooError",
     "__version__",
     "build",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zoo.hookspecs import hookimpl
-from zoo.types import Data, Figures, History, Model, RunContext
+from zoo.types import Data, Figures, History, Model, RunContext, View
 
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
@@ -31,11 +31,11 @@ def predict(model: Model, images: Any) -> Any:
     return tf.nn.softmax(tf.cast(model(images, training=False), tf.float32))
 
 
-def visualize(model: Model, data: Data | None, run: RunContext | None) -> Figures:
-    """The diagram, whole and folded, and the curves of a run."""
+def visualize(model: Model, data: Data | None, run: RunContext | None, view: View | None = None) -> Figures:
+    """Core's own figures: see `zoo.figures.CATALOGUE`."""
     from zoo import figures
 
-    yield from figures.standard(model, data, run)
+    yield from figures.standard(model, data, run, view)
 
 
 class TrainDefault:
@@ -64,5 +64,5 @@ class VisualizeDefault:
     hook = "zoo_visualize"
 
     @hookimpl
-    def zoo_visualize(self, model: Model, data: Data | None, run: RunContext | None) -> Figures:
-        return visualize(model, data, run)
+    def zoo_visualize(self, model: Model, data: Data | None, run: RunContext | None, view: View) -> Figures:
+        return visualize(model, data, run, view)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from zoo.types import Data, Examples, Figures, History, Model, RunContext, Source, Spec
+from zoo.types import Data, Examples, Figures, History, Model, RunContext, Source, Spec, View
 
 if TYPE_CHECKING:
     import click
@@ -53,11 +53,11 @@ class ZooSpecs:
         raise NotImplementedError
 
     @hookspec
-    def zoo_visualize(self, model: Model, data: Data | None, run: RunContext | None) -> Figures:
+    def zoo_visualize(self, model: Model, data: Data | None, run: RunContext | None, view: View) -> Figures:
         """Return figures. Everyone is asked, core first; a plugin's figure replaces core's of the same name.
 
         Fires when a run has finished, and on `zoo visualize`; `run` and `data` are None for an untrained
-        network.
+        network, `data` also where a run's images are not at hand. `view` is what the reader asked for.
         """
         raise NotImplementedError
 

@@ -45,14 +45,15 @@ _ACTIVATIONS = {
     "selu": "SELU",
     "leaky_relu": "LeakyReLU",
 }
-# "block1_conv1", "conv2_block1_1_conv", "block_1_expand" have stages; Keras' own "max_pooling2d_1" has none
-_STAGE = re.compile(r"(?:.*/)?([A-Za-z]+_?\d+)_.*[A-Za-z].*")
+# "block1_conv1", "conv2_block1_1_conv", "block_1_expand", "mixed4_1x1_conv", "stem_conv1" have stages; Keras' own
+# "max_pooling2d_1" has none
+_STAGE = re.compile(r"(?:.*/)?([A-Za-z]+_?\d+|stem)_.*[A-Za-z].*")
 
 
 def read(model: Any, spec: Spec | None) -> Graph:
     """Return the graph of `model`; see `zoo.graph.from_model`."""
     title = spec.title if spec else str(model.name)
-    if isinstance(model, keras.Model) and _traced(model):
+    if traced(model):
         builder = _Builder()
         builder.expand(model, None, "")
         return Graph(title, tuple(_staged(builder.nodes)), tuple(dict.fromkeys(builder.edges)))
@@ -65,8 +66,10 @@ def read(model: Any, spec: Spec | None) -> Graph:
     return chain(title, *first, *_staged(nodes), note=note)
 
 
-def _traced(model: Any) -> bool:
-    """True for a functional or built Sequential model, whose inputs and outputs are symbolic."""
+def traced(model: Any) -> bool:
+    """True for a functional or built Sequential Keras model, whose inputs and outputs are symbolic."""
+    if not isinstance(model, keras.Model):
+        return False
     if isinstance(model, keras.Sequential):
         return bool(model.built and model.layers and getattr(model, "inputs", None))
     return hasattr(model, "operations") and bool(getattr(model, "outputs", None))
@@ -89,7 +92,7 @@ class _Builder:
         for operation, call in _calls(model):
             parents = [sources[id(tensor)] for tensor in call.input_tensors]
             name = prefix + self._stable_name(operation, prefix)
-            if isinstance(operation, keras.Model) and _traced(operation):
+            if traced(operation):
                 names = self.expand(operation, parents, f"{name}/")
             else:
                 given = _shape(call.input_tensors[0]) if call.input_tensors else ()
@@ -172,7 +175,7 @@ def _size(weights: Iterable[Any]) -> int:
 
 def _layer_node(operation: Any, name: str, given: Shape, shape: Shape) -> Node:
     """The node of a layer or operation that makes `shape` of `given`."""
-    kind = _kind(type(operation).__name__)
+    kind = kind_of(operation)
     total = _size(getattr(operation, "weights", ()))
     window, stride = arithmetic.reach(operation, kind, given, shape)
     return Node(
@@ -188,8 +191,16 @@ def _layer_node(operation: Any, name: str, given: Shape, shape: Shape) -> Node:
     )
 
 
-def _kind(class_name: str) -> str:
+def kind_of(layer: Any) -> str:
+    """The kind of a layer or operation, one of `zoo.graph.KINDS`, by the name of its class."""
+    class_name = type(layer).__name__
     return next((kind for kind, pattern in _PATTERNS if re.search(pattern, class_name)), "other")
+
+
+def stage_of(name: str) -> str:
+    """The stage that the name of a layer begins with ("block1" of "block1_conv2"), "" for none."""
+    match = _STAGE.fullmatch(name)
+    return match[1] if match else ""
 
 
 def _detail(layer: Any, kind: str) -> str:
@@ -257,7 +268,7 @@ def _activation(function: Any) -> str:
 def _staged(nodes: Iterable[Node]) -> Iterable[Node]:
     """Give each node the stage that its name begins with, and a node named like a stage that stage."""
     listed = list(nodes)
-    stages = {node.name: match[1] for node in listed if (match := _STAGE.fullmatch(node.name))}
+    stages = {node.name: stage for node in listed if (stage := stage_of(node.name))}
     known = set(stages.values())
     for node in listed:
         stage = node.stage or stages.get(node.name) or (node.name if node.name in known else "")

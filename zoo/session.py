@@ -17,7 +17,7 @@ from zoo import defaults
 from zoo.errors import PluginError, ZooError
 from zoo.hookspecs import ARCHITECTURE_HOOKS, DATASET_HOOKS, OBSERVER_HOOKS, ZooSpecs
 from zoo.registry import TITLES, Plugin
-from zoo.types import Data, Examples, Figure, History, Model, RunContext, Source, Spec
+from zoo.types import Data, Examples, Figure, History, Model, RunContext, Source, Spec, View
 
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
@@ -164,14 +164,16 @@ class Session:
             raise self._broken(self.architecture, "zoo_predict", "probabilities", None)
         return probabilities
 
-    def figures(self, model: Model, data: Data | None, run: RunContext | None) -> dict[str, Figure]:
+    def figures(
+        self, model: Model, data: Data | None, run: RunContext | None, view: View | None = None
+    ) -> dict[str, Figure]:
         """Collect everyone's figures, core's first; a plugin's replaces core's of the same name."""
         self.load()
         figures: dict[str, Figure] = {}
         implementations = self._manager.hook.zoo_visualize.get_hookimpls()
         for implementation in implementations:  # registered first, called first: core, then the plugins
             owner = self._owners.get(id(implementation.plugin))
-            arguments = {"model": model, "data": data, "run": run}
+            arguments = {"model": model, "data": data, "run": run, "view": view or View()}
             try:
                 drawn: Any = implementation.function(*[arguments[name] for name in implementation.argnames])
                 produced: list[Figure] = list(drawn)

@@ -176,6 +176,40 @@ class Figure:
     caption: str
 
 
+@dataclass(frozen=True)
+class Photo:
+    """A picture that a reader chose: `pixels` is uint8 [height, width, channels] as the network takes it.
+
+    `shown` is the same picture, uint8 [height, width, 1 or 3], fitted alike and large enough to look at.
+    """
+
+    name: str
+    pixels: np.ndarray[Any, Any]
+    shown: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a reader asked `zoo visualize` to draw; every field has a default that suits most.
+
+    `spec` is what an untrained network was built for; `photos` are looked at by feature maps and Grad-CAM
+    instead of a held-out image; `layers` are those whose feature maps are drawn (none: a choice is made);
+    `only` names the figures to draw (none: all; "features" stands for "features-conv1" as well).
+    """
+
+    spec: Spec | None = None
+    photos: tuple[Photo, ...] = ()
+    layers: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+    def wants(self, name: str) -> bool:
+        """Whether the figure, or one whose name begins with it and a hyphen, was asked for."""
+        # either way round: "features-conv1" asks for a figure of the kind "features"
+        return not self.only or any(
+            name == asked or name.startswith(f"{asked}-") or asked.startswith(f"{name}-") for asked in self.only
+        )
+
+
 class History(list[dict[str, float]]):
     """One row per evaluation: "step", "epoch", "loss", "accuracy", "validation_loss", ... (accuracies 0..1)."""
 

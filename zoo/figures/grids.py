@@ -1,7 +1,6 @@
-"""The figures that core draws: curves, diagrams, and grids of what weights look like.
+"""Weights as images: what each class, each hidden unit or each filter answers to.
 
-Each function returns `zoo.types.Figure` with a caption that says what to see in it; the same input gives the
-same bytes.
+The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -10,50 +9,15 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo import style
-from zoo.curves import curves
-from zoo.graph import Graph, from_model
-from zoo.types import Data, Figure, Model, RunContext
+from zoo.figures.scene import Scene
+from zoo.types import Figure
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["curves", "diagram_figures", "filter_grid", "standard", "weight_images"]
-
-
-def standard(model: Model, data: Data | None, run: RunContext | None) -> Iterator[Figure]:
-    """Core's own figures: the diagrams, and the curves of a run that has a history."""
-    del data
-    yield from diagram_figures(from_model(model, run.spec if run else None))
-    if run and run.history:
-        rehearsal = run.rehearsal
-        yield curves(run.history, run.spec.title, rehearsal=rehearsal)
-
-
-def diagram_figures(graph: Graph) -> list[Figure]:
-    """The diagram of all layers ("diagram") and the one of its stages ("diagram-folded"), as SVG."""
-    from zoo.diagram import svg
-
-    said = f" {graph.note}" if graph.note else ""
-    whole = (
-        f"{graph.name}, layer by layer, from the image at the top to the class scores at the bottom. "
-        f"Each card says what the layer does, the shape it gives and how many weights it has; "
-        f"colours stand for kinds of layers.{said}"
-    )
-    shrinks = any(node.kind == "convolution" for node in graph.nodes)
-    folded = (
-        f"{graph.name} at a glance: blocks of layers folded into stages. See "
-        f"{'how the image shrinks while the channels grow, and ' * shrinks}"
-        f"where the {graph.parameters:,} parameters sit.{said}"
-    )
-    return [
-        Figure("diagram", svg(graph), "svg", whole),
-        Figure("diagram-folded", svg(graph, folded=True), "svg", folded),
-    ]
-
-
-# grids ------------------------------------------------------------------------------------------------------
+UNITS = 225  # hidden units drawn, 15x15 as in the chapter
 
 
 def weight_images(
@@ -121,10 +85,10 @@ def filter_grid(
 
     chosen = np.asarray(images, np.float64)[: rows * cols]
     signed = bool((chosen < 0).any())
-    mosaic = _mosaic(_normalised(chosen, signed), rows, cols)
+    grid = mosaic(normalised(chosen, signed), rows, cols)
     # whole screen pixels per image pixel keep every square as large as the next
-    zoom = max(1, round(900 / max(mosaic.shape[:2])))
-    height, width = (side * zoom / style.DOTS_PER_INCH for side in mosaic.shape[:2])
+    zoom = max(1, round(900 / max(grid.shape[:2])))
+    height, width = (side * zoom / style.DOTS_PER_INCH for side in grid.shape[:2])
     with style.styled():
         figure = style.canvas(max(width + 0.3, 4.0), height + 0.55)
         figure.set_layout_engine("none")
@@ -139,7 +103,7 @@ def filter_grid(
         axes = figure.add_axes(place)
         axes.set_axis_off()
         colours = colormaps["RdBu_r" if signed else "cividis"].with_extremes(bad=style.GRID)
-        pixels = np.clip(mosaic, 0, 1) if mosaic.ndim == 3 else mosaic
+        pixels = np.clip(grid, 0, 1) if grid.ndim == 3 else grid
         axes.imshow(pixels, aspect="auto", cmap=colours, vmin=-1 if signed else 0, vmax=1)
         if rehearsal:
             style.stamp(figure)
@@ -164,7 +128,7 @@ def _show(axes: Any, image: Array, limit: float) -> Any:
     return axes.imshow(np.clip(0.5 + image / (2 * limit), 0, 1))
 
 
-def _normalised(images: Array, signed: bool) -> Array:
+def normalised(images: Array, signed: bool) -> Array:
     """Each image on a scale of its own: -1..1 (grey) or 0..1 around 0.5 (RGB) if signed, else 0..1."""
     import numpy as np
 
@@ -173,15 +137,75 @@ def _normalised(images: Array, signed: bool) -> Array:
     return 0.5 + scaled / 2 if signed and images.ndim == 4 else scaled
 
 
-def _mosaic(images: Array, rows: int, cols: int) -> Array:
+def mosaic(images: Array, rows: int, cols: int) -> Array:
     """Images side by side, one or, if they are large, two pixels apart; NaN or white between."""
     import numpy as np
 
     count, height, width, *rest = images.shape
     gap = 2 if height >= 24 else 1
     empty = 1.0 if rest else np.nan
-    mosaic: Array = np.full((rows * (height + gap) - gap, cols * (width + gap) - gap, *rest), empty)
+    grid: Array = np.full((rows * (height + gap) - gap, cols * (width + gap) - gap, *rest), empty)
     for index in range(count):
         top, left = (index // cols) * (height + gap), (index % cols) * (width + gap)
-        mosaic[top : top + height, left : left + width] = images[index]
-    return mosaic
+        grid[top : top + height, left : left + width] = images[index]
+    return grid
+
+
+# of a network ---------------------------------------------------------------------------------------------------
+
+
+def filters(scene: Scene) -> Iterator[Figure]:
+    """The weights of the first convolution, an image per filter; none where there is no convolution."""
+    import numpy as np
+
+    from zoo.figures.features import grid_of
+    from zoo.inspection import first_kernel
+
+    found = first_kernel(scene.model)
+    if found is None:
+        return
+    layer, kernel = found
+    height, width, channels, count = kernel.shape
+    images = np.moveaxis(kernel, -1, 0)
+    # three channels are shown as a colour; of any other number the mean
+    images = images if channels == 3 else images.mean(axis=-1)
+    if scene.run is None:
+        caption = "Untrained: all of this is chance. Compare it with the same picture of a trained network."
+    else:
+        caption = "Look for edges, spots and colours that oppose one another; what looks like noise has learned little."
+    yield filter_grid(
+        images,
+        *grid_of(count),
+        f"{scene.title}: the {count} filters of {layer}, {height}x{width}",
+        "filters",
+        caption,
+        rehearsal=scene.rehearsal,
+    )
+
+
+def hidden_units(scene: Scene) -> Iterator[Figure]:
+    """The weights of hidden units that see the whole image, chosen at random by the network's seed."""
+    import numpy as np
+
+    from zoo.inspection import first_matrix
+
+    spec = scene.spec
+    if spec is None:
+        return
+    found = first_matrix(scene.model, spec.height * spec.width * spec.channels)
+    if found is None or found[1].shape[1] <= spec.classes:
+        return
+    layer, weights = found
+    side = min(15, int(weights.shape[1] ** 0.5))
+    chosen = np.random.default_rng(spec.seed).choice(weights.shape[1], side * side, replace=False)
+    images = weights[:, chosen].T.reshape(len(chosen), spec.height, spec.width, spec.channels)
+    untrained = "Untrained: all of this is chance." if scene.run is None else ""
+    yield filter_grid(
+        images[..., 0] if spec.channels == 1 else images,
+        side,
+        side,
+        f"{scene.title}: {len(chosen)} of the {weights.shape[1]:,} units of {layer}",
+        "hidden-units",
+        untrained,
+        rehearsal=scene.rehearsal,
+    )
