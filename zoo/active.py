@@ -70,6 +70,10 @@ class ActiveRun:
         return self.run.directory
 
     @property
+    def title(self) -> str:
+        return self.run.title
+
+    @property
     def recipe(self) -> Recipe:
         return self.resolved.recipe
 

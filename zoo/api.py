@@ -291,15 +291,33 @@ def export(run: Run | str | Path, verbose: bool = False) -> dict[str, Any]:
 
 
 def visualize(
-    what: str, dataset: str | None = None, *, output: Path | str | None = None, verbose: bool = False
+    what: str | Run,
+    dataset: str | None = None,
+    *,
+    output: Path | str | None = None,
+    only: Sequence[str] = (),
+    layers: Sequence[str] = (),
+    images: Sequence[Path | str] = (),
+    source: Path | str | None = None,
+    quiet: bool = False,
+    verbose: bool = False,
 ) -> list[Path]:
-    """Draw a run's figures again, or those of an untrained architecture; return the files written."""
-    from zoo.drawing import draw_architecture, draw_run
+    """Draw a run's figures again, or those of an untrained architecture; return the files written.
 
-    found = Registry.discover()
-    if what in {plugin.name for plugin in found.of("architecture")}:
-        return draw_architecture(what, dataset, _path(output), verbose)
-    return draw_run(_run(what), _path(output), verbose)
+    `only` names figures ("confusion"; "features" stands for "features-conv1" as well), `layers` those whose feature
+    maps are drawn, `images` files or folders to look at instead of a held-out image. `source` is where the data
+    set's files are.
+    """
+    from zoo.drawing import Wishes, draw_architecture, draw_run
+
+    wishes = Wishes(tuple(only), tuple(layers), tuple(map(Path, images)), _path(source), _path(output))
+    if what in {plugin.name for plugin in Registry.discover().of("architecture")}:
+        return draw_architecture(str(what), dataset, wishes, quiet, verbose)
+    if dataset is not None:
+        raise UsageError(f"A run knows its data set. Received: {dataset!r} after the run {what}")
+    found = _run(what)
+    _require_finished(found)
+    return draw_run(found, wishes, quiet, verbose)
 
 
 def compare(*names: Run | str | Path) -> list[dict[str, Any]]:

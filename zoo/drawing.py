@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from zoo import api
-from zoo.errors import ZooError
+from zoo.errors import DataError, UsageError, ZooError, nearest
+from zoo.files import atomic_write
+from zoo.progress import Reporter
 from zoo.registry import Registry
 from zoo.runs import Run, write_figures
 from zoo.session import Session
-from zoo.types import Figure
+from zoo.types import Data, Figure, Model, RunContext, View
+
+GRAPH = "graph.json"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a reader asked for: names of figures, layers, files to look at, and places."""
+
+    only: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    images: tuple[Path, ...] = ()
+    source: Path | None = None
+    output: Path | None = None
 
 
 class DrawnRun:
     """A finished run as `zoo_visualize` sees it: nothing can be trained or logged."""
 
     def __init__(self, run: Run) -> None:
-        self.directory, self.spec, self.recipe, self.history = (
+        self.directory, self.title, self.spec, self.recipe, self.history = (
             run.directory,
+            run.title,
             run.spec,
             run.resolved.recipe,
             run.history,
@@ -38,14 +55,88 @@ class DrawnRun:
         write_figures([figure], self.directory / "figures")
 
 
-def draw_run(run: Run, output: Path | None, verbose: bool) -> list[Path]:
-    """Draw a finished run's figures into `output` (default: the run's own `figures`)."""
-    session, model = api.restore(run, verbose)
-    return write_figures(session.figures(model, None, DrawnRun(run)).values(), output or run.directory / "figures")
+def draw(
+    session: Session, model: Model, data: Data | None, run: RunContext | None, view: View, folder: Path
+) -> list[Path]:
+    """Write everyone's figures, as far as the reader wants them, and the layer graph (`graph.json`) into `folder`.
+
+    Raises UsageError for a figure that nobody has.
+    """
+    from zoo.graph import from_model
+
+    drawn = session.figures(model, data, run, view)
+    wanted = [figure for figure in drawn.values() if view.wants(figure.name)]
+    _require_drawn(view, wanted, run)
+    atomic_write(folder / GRAPH, from_model(model, view.spec).to_json())
+    return write_figures(wanted, folder)
 
 
-def draw_architecture(name: str, dataset: str | None, output: Path | None, verbose: bool) -> list[Path]:
-    """Draw an untrained architecture into `output` (default: `figures/<name>`)."""
+def _require_drawn(view: View, figures: list[Figure], run: RunContext | None) -> None:
+    from zoo.figures import CATALOGUE, entry_of
+
+    for name in view.only:
+        if any(View(only=(name,)).wants(figure.name) for figure in figures):
+            continue
+        entry = entry_of(name)
+        if entry is None:
+            known = [entry.name for entry in CATALOGUE]
+            raise UsageError(f"There is no figure {name!r}. {nearest(name, known)}There are: {', '.join(known)}")
+        if entry.needs and run is None:
+            raise UsageError(f"The figure {name!r} needs a run, not an architecture. Train one: zoo train ARCH DATASET")
+        lacks = "without the data set's images" if entry.needs == "images" else "of this network and run"
+        raise UsageError(f"There is nothing to draw for {name!r} {lacks}: {entry.says}")
+
+
+def draw_run(run: Run, wishes: Wishes, quiet: bool, verbose: bool) -> list[Path]:
+    """Draw a finished run's figures into its own `figures`, or where the reader wants them."""
+    from zoo import photos, pipeline
+
+    spec, recipe = run.spec, run.resolved.recipe
+    reporter = Reporter(quiet=quiet)
+    chosen = photos.load(wishes.images, spec, recipe.resize, recipe.interpolation)
+    session, data = _images_of(run, wishes.source, reporter)
+    if data is None and not chosen:
+        chosen = photos.default(spec, recipe.resize, recipe.interpolation)
+    pipeline.start_frameworks(run.receipt["threads"], verbose)
+    from zoo.finish import rebuild
+
+    view = View(spec, chosen, wishes.layers, wishes.only)
+    folder = wishes.output or run.directory / "figures"
+    return draw(session, rebuild(run, session), data, DrawnRun(run), view, folder)
+
+
+def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Session, Data | None]:
+    """The run's session with its images; without them, and a note why, if they are not at hand."""
+    from zoo.pipeline import Prepared, Request
+
+    receipt = run.receipt
+    name, dataset = receipt["spec"]["name"], receipt["dataset"]["name"]
+    try:
+        prepared = Prepared(Request(name, dataset, source=source, rehearse=receipt["rehearsal"]), run.resolved)
+        data = prepared.data(reporter)
+    except (DataError, UsageError) as error:
+        if source is not None:
+            raise
+        reporter.note(f"Figures that need images of {dataset} are left out: {error}")
+        return Session(Registry.discover().get("architecture", name)), None
+    if data.split_hash != receipt["dataset"]["split_hash"]:
+        reporter.note(f"Figures that need images are left out: those of {dataset} here are not those of the run")
+        return prepared.session, None
+    return prepared.session, data
+
+
+def draw_architecture(name: str, dataset: str | None, wishes: Wishes, quiet: bool, verbose: bool) -> list[Path]:
+    """Draw an untrained architecture into `figures/<name>`, or where the reader wants it."""
+    from zoo import photos
+    from zoo.recipes import Recipe
+
+    reporter = Reporter(quiet=quiet)
+    reporter.note("Building the network ...")
     model, spec = api.build(name, dataset, verbose=verbose)
+    recipe = Recipe(image_size=spec.height)
+    chosen = photos.load(wishes.images, spec, recipe.resize, recipe.interpolation) or photos.default(
+        spec, recipe.resize, recipe.interpolation
+    )
+    view = View(spec, chosen, wishes.layers, wishes.only)
     session = Session(Registry.discover().get("architecture", name))
-    return write_figures(session.figures(model, None, None).values(), output or Path("figures") / spec.name)
+    return draw(session, model, None, None, view, wishes.output or Path("figures") / spec.name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import images
+from zoo import drawing, images
 from zoo.active import ActiveRun
 from zoo.cards import Card
 from zoo.errors import ZooError
@@ -20,9 +20,9 @@ from zoo.feeder import Plan
 from zoo.files import atomic_write
 from zoo.forecast import Forecast, extrapolate
 from zoo.recipes import Recipe
-from zoo.runs import Run, write_figures
+from zoo.runs import Run
 from zoo.session import Session
-from zoo.types import Data, Model, Part, Spec
+from zoo.types import Data, Model, Part, Spec, View
 
 if TYPE_CHECKING:
     from zoo.pipeline import Prepared
@@ -132,12 +132,10 @@ def draw(active: ActiveRun, model: Model, data: Data) -> None:
     """Write everyone's figures, with their captions. A run that can't be drawn (no Graphviz, say) is whole all the
     same: the receipt says why, and `zoo visualize` draws it later."""
     try:
-        figures = active.session.figures(model, data, active)
+        drawing.draw(active.session, model, data, active, View(spec=active.spec), active.directory / "figures")
     except ZooError as error:
         active.reporter.note(f"No figures were drawn: {error}")
         active.run.update(not_drawn=str(error))
-        return
-    write_figures(figures.values(), active.directory / "figures")
 
 
 def write_quarantine(active: ActiveRun, data: Data) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from zoo.errors import UsageError, nearest
-from zoo.layers import kind_of, stage_of, traced
+from zoo.layers import calls, kind_of, stage_of, traced
 from zoo.types import Model
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -38,14 +38,17 @@ def map_layers(model: Model) -> list[MapLayer]:
     What only prepares the image is left out, as is a layer whose output varies in size.
     """
     found: list[MapLayer] = []
-    for layer in getattr(model, "layers", ()) if traced(model) else ():
-        kind = kind_of(layer)
-        calls = layer._inbound_nodes  # of a shared layer `output` is not defined
-        shape = tuple(layer.output.shape[1:]) if len(calls) == 1 else ()
-        seen = found or kind == "convolution"
-        if seen and len(shape) == 3 and None not in shape and not hasattr(layer, "layers"):
-            found.append(MapLayer(layer.name, kind, stage_of(layer.name), *shape))
+    for name, (operation, tensor) in _outputs(model).items():
+        kind = kind_of(operation)
+        shape = tuple(tensor.shape[1:])
+        if (found or kind == "convolution") and len(shape) == 3 and None not in shape:
+            found.append(MapLayer(name, kind, stage_of(name), *shape))
     return found
+
+
+def _outputs(model: Any) -> dict[str, tuple[Any, Any]]:
+    """Each operation of a model and its symbolic output, by name in the data's order; of a shared one the last."""
+    return {op.name: (op, call.output_tensors[0]) for op, call in calls(model)} if traced(model) else {}
 
 
 def default_layers(layers: Sequence[MapLayer]) -> list[str]:
@@ -85,7 +88,8 @@ def activations(model: Any, images: Array, names: Sequence[str]) -> dict[str, Ar
     """Outputs float32 [n, ...] of named layers for images [n, height, width, channels], 0..255."""
     import keras
 
-    inside = keras.Model(model.inputs, {name: model.get_layer(name).output for name in names})
+    outputs = _outputs(model)
+    inside = keras.Model(model.inputs, {name: outputs[name][1] for name in names})
     return {name: np.asarray(output) for name, output in inside(_tensor(images), training=False).items()}
 
 
@@ -99,7 +103,7 @@ def class_activation(model: Any, images: Array, layer: str, classes: Array) -> A
     import keras
     import tensorflow as tf
 
-    inside = keras.Model(model.inputs, [model.get_layer(layer).output, model.outputs[0]])
+    inside = keras.Model(model.inputs, [_outputs(model)[layer][1], model.outputs[0]])
     with tf.GradientTape() as tape:
         maps, logits = inside(_tensor(images), training=False)
         tape.watch(maps)
@@ -117,8 +121,8 @@ def penultimate(model: Any, images: Array) -> tuple[Array, str]:
 
     if not traced(model):
         return logits_of(model, images), "class scores, for the network shows no inner layer"
-    last = next(layer for layer in reversed(model.layers) if layer.weights)
-    inside = keras.Model(model.inputs, last.input)
+    last, given = [(op, call.input_tensors[0]) for op, call in calls(model) if getattr(op, "weights", ())][-1]
+    inside = keras.Model(model.inputs, given)
     found = [np.asarray(inside(_tensor(images[rows]), training=False)) for rows in _batches(len(images))]
     features = np.concatenate(found)
     features = features.mean(axis=tuple(range(1, features.ndim - 1))) if features.ndim > 2 else features

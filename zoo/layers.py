@@ -89,7 +89,7 @@ class _Builder:
         if feeding is None:
             feeding = [self._add(Node("input", "input", "Input", _shape(tensor))) for tensor in model.inputs]
         sources = {id(tensor): name for tensor, name in zip(model.inputs, feeding, strict=True)}
-        for operation, call in _calls(model):
+        for operation, call in calls(model):
             parents = [sources[id(tensor)] for tensor in call.input_tensors]
             name = prefix + self._stable_name(operation, prefix)
             if traced(operation):
@@ -128,7 +128,7 @@ class _Builder:
         return next(candidate for candidate in numbers if prefix + candidate not in self._taken)
 
 
-def _calls(model: Any) -> Iterable[tuple[Any, Any]]:
+def calls(model: Any) -> Iterable[tuple[Any, Any]]:
     """The calls (operation, call) that lead from a model's inputs to its outputs, in the data's order.
 
     A call has `input_tensors` and `output_tensors`. Keras tells a layer's input and output in public only if

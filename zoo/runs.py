@@ -152,7 +152,12 @@ class Run:
 
 
 def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
-    """Write figures into `folder`, and their captions into its `captions.json`; return the figures' paths."""
+    """Write figures into `folder`, and their captions into its `captions.json`; return the figures' paths.
+
+    The captions stand in the order in which a reader meets the figures (`zoo.figures.CATALOGUE`).
+    """
+    from zoo.figures import in_order
+
     captions_file = folder / "captions.json"
     captions = read_json(captions_file) if captions_file.exists() else {}
     written = []
@@ -161,7 +166,8 @@ def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
         atomic_write(path, figure.content)
         captions[path.name] = figure.caption
         written.append(path)
-    atomic_write(captions_file, json.dumps(captions, indent=1) + "\n")
+    ordered = {name: captions[name] for name in in_order(captions)}
+    atomic_write(captions_file, json.dumps(ordered, indent=1) + "\n")
     return written
 
 

@@ -106,8 +106,10 @@ def canvas(width: float, height: float) -> Canvas:
     """A figure of `width` x `height` inches on the Agg canvas, laid out without overlaps."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    margins = {"w_pad": 0.09, "h_pad": 0.09}  # inches
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(**margins))
     FigureCanvasAgg(figure)
     return figure
 

@@ -222,6 +222,10 @@ class RunContext(Protocol):
         """The run's own directory."""
 
     @property
+    def title(self) -> str:
+        """ "vgg16 on catsdogs, quick" """
+
+    @property
     def spec(self) -> Spec:
         """What the network was built for."""
 

@@ -7,12 +7,14 @@ It shows both ends of the contract: a network that is no Keras model, and a `zoo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
-from zoo import Data, History, Recipe, RunContext, Spec, defaults, hookimpl, options
+from zoo import Data, Figure, History, Recipe, RunContext, Spec, defaults, hookimpl, options
 from zoo_fc_tf import gradient_descent
+from zoo_fc_tf.pictures import what_it_sees
 
 HIDDEN = 1024
 INITS = ("he", "truncated_normal_1")
@@ -56,3 +58,10 @@ def zoo_train(model: OneHiddenLayer, data: Data, recipe: Recipe, run: RunContext
     if recipe.optimizer == "gradient-descent":
         return gradient_descent.train(model, data, recipe, run)
     return defaults.train(model, data, recipe, run)
+
+
+@hookimpl
+def zoo_visualize(model: OneHiddenLayer, run: RunContext | None) -> Iterator[Figure]:
+    """What the trained network sees; the 225 hidden units are core's."""
+    if run is not None:
+        yield what_it_sees(model, run, f"What {run.spec.name} sees: W1 @ W2", "sees")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from zoo import Data, Figure, History, Part, Recipe, RunContext, ZooError, figures
+from zoo import Data, History, Part, Recipe, RunContext, ZooError
+from zoo_fc_tf.pictures import what_it_sees
 
 if TYPE_CHECKING:
     from zoo_fc_tf import OneHiddenLayer
@@ -21,7 +22,6 @@ Array = np.ndarray[Any, Any]
 LOG_EVERY = 500
 STEPS_PER_CALL = 100  # a part of a second, so that Ctrl-C is soon answered
 IMAGES_PER_CALL = 1000
-ROWS = COLUMNS = 15  # of hidden units in their picture
 
 
 def train(model: OneHiddenLayer, data: Data, recipe: Recipe, run: RunContext) -> History:
@@ -45,11 +45,10 @@ def train(model: OneHiddenLayer, data: Data, recipe: Recipe, run: RunContext) ->
         logged = step % LOG_EVERY == 0 or done == steps
         if logged:
             run.log(step, loss=loss, accuracy=accuracy, validation_accuracy=_accuracy(model, held_out))
-            run.figure(_what_it_sees(model, step, run))
+            title = f"What {run.spec.name} sees after step {step:,}, lambda = {recipe.l2:g}"
+            run.figure(what_it_sees(model, run, title, f"sees-{step:05}"))
         if logged or run.stopping:
             run.checkpoint(done, _state(model, done))
-    if done == steps:
-        run.figure(_hidden_units(model, run))
     return run.history
 
 
@@ -116,34 +115,3 @@ def _restore(model: OneHiddenLayer, state: Mapping[str, Array] | None) -> int:
     for variable in model.variables:
         variable.assign(state[variable.name])
     return int(state["step"])
-
-
-# the chapter's pictures -----------------------------------------------------------------------------------------
-
-
-def _what_it_sees(model: OneHiddenLayer, step: int, run: RunContext) -> Figure:
-    """The product of both weight matrices, an image per class."""
-    spec = run.spec
-    return figures.weight_images(
-        model.weights1.numpy() @ model.weights2.numpy(),
-        (spec.height, spec.width, spec.channels),
-        f"What {spec.name} sees after step {step:,}, lambda = {run.recipe.l2:g}",
-        spec.class_names,
-        f"sees-{step:05}",
-        rehearsal=run.rehearsal,
-    )
-
-
-def _hidden_units(model: OneHiddenLayer, run: RunContext) -> Figure:
-    """The weights of 225 hidden units, chosen at random, an image each."""
-    spec, weights = run.spec, model.weights1.numpy()
-    chosen = np.random.default_rng(spec.seed).choice(weights.shape[1], ROWS * COLUMNS, replace=False)
-    images = weights[:, chosen].T.reshape(len(chosen), spec.height, spec.width, spec.channels)
-    return figures.filter_grid(
-        images[..., 0] if spec.channels == 1 else images,
-        ROWS,
-        COLUMNS,
-        f"Weights of {len(chosen)} of the {weights.shape[1]:,} hidden units of {spec.name}",
-        "hidden-units",
-        rehearsal=run.rehearsal,
-    )

@@ -59,11 +59,11 @@ def entry_of(figure: str) -> Entry | None:
 
 
 def in_order(figures: Iterable[str]) -> list[str]:
-    """Names of figures in the catalogue's order; those of one kind, and then a plugin's own, by name."""
+    """Figures' names or files in the catalogue's order; those of one kind, and then a plugin's own, by name."""
     places = {entry.name: place for place, entry in enumerate(CATALOGUE)}
 
     def place(figure: str) -> tuple[int, str]:
-        entry = entry_of(figure)
+        entry = entry_of(figure.rpartition(".")[0] or figure)
         return (places[entry.name] if entry else len(places), figure)
 
     return sorted(figures, key=place)

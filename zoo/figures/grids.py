@@ -85,6 +85,8 @@ def filter_grid(
 
     chosen = np.asarray(images, np.float64)[: rows * cols]
     signed = bool((chosen < 0).any())
+    if chosen.shape[1] < 12:  # between small images the gap would be wide
+        chosen = chosen.repeat(4, axis=1).repeat(4, axis=2)
     grid = mosaic(normalised(chosen, signed), rows, cols)
     # whole screen pixels per image pixel keep every square as large as the next
     zoom = max(1, round(900 / max(grid.shape[:2])))

@@ -55,14 +55,14 @@ _BESIDE = {
     "VGG-16": (0, -47, "center"),
     "GoogLeNet": (13, -3, "left"),
     "Inception-v2": (-15, 5, "right"),
-    "Inception-v3": (-19, 5, "right"),
-    "Inception-v4": (-4, -36, "center"),
-    "Inception-ResNet-v2": (-12, 28, "right"),
-    "ResNet-50": (16, -14, "left"),
-    "ResNet-152": (24, -16, "left"),
-    "ResNeXt-101": (0, -40, "center"),
-    "MobileNet": (-2, 12, "center"),
-    "Xception": (-14, 8, "right"),
+    "Inception-v3": (-17, 2, "right"),
+    "Inception-v4": (21, -14, "left"),
+    "Inception-ResNet-v2": (0, 27, "center"),
+    "ResNet-50": (17, -10, "left"),
+    "ResNet-152": (22, -19, "left"),
+    "ResNeXt-101": (0, 36, "center"),
+    "MobileNet": (-2, 13, "center"),
+    "Xception": (12, 19, "right"),
 }
 
 
@@ -122,11 +122,11 @@ def _scales(axes: Any) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
     axes.set_xlim(0.38, 60)
-    axes.set_ylim(54, 84)
+    axes.set_ylim(54, 86)
     axes.xaxis.set_major_locator(FixedLocator([0.5, 1, 2, 5, 10, 20, 50]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_major_formatter(PercentFormatter(symbol=" %"))
+    axes.yaxis.set_major_formatter(PercentFormatter(decimals=0, symbol=" %"))
     axes.set_xlabel("multiply-adds for one image, billions (logarithmic)")
     axes.set_ylabel("top-1 accuracy, single crop")
 
@@ -138,5 +138,5 @@ def _sizes(axes: Any) -> None:
     marks = [axes.scatter([], [], s=_area(size), color="none", edgecolors=style.MID) for size in (5, 25, 100)]
     names = ["5 million", "25 million", "100 million parameters"]
     width = math.sqrt(_area(100)) / 9
-    options = {"alignment": "left", "labelspacing": 1.6, "handletextpad": width / 2, "borderpad": 1.2}
+    options = {"alignment": "left", "labelspacing": 3, "handletextpad": width / 2, "borderpad": 1.2}
     axes.legend(marks, names, loc="lower center", bbox_to_anchor=(0.5, 0.0), title="area", **options)

@@ -60,11 +60,11 @@ class Scene:
 
     @property
     def title(self) -> str:
-        """ "vgg16 on catsdogs", or "vgg16, untrained"."""
+        """ "vgg16 on catsdogs, quick", or "vgg16, untrained"."""
+        if self.run:
+            return self.run.title
         name = self.spec.title if self.spec else str(getattr(self.model, "name", "network"))
-        if self.run is None:
-            return f"{name}, untrained"
-        return f"{name} on {self.data.name}" if self.data else name
+        return f"{name}, untrained"
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def confusion(scene: Scene) -> Iterator[Figure]:
     classes = len(names)
     side = min(max(0.56 * classes, 2.6), 8.5)
     with style.styled():
-        figure = style.canvas(side + 1.9, side + 1.35)
+        figure = style.canvas(max(side + 1.2, 5.4), side + 1.25)
         figure.suptitle(f"{scene.title}: which class is taken for which", x=0.01, ha="left")
         axes = figure.subplots()
         axes.imshow(_colours(matrix), interpolation="nearest")
@@ -265,14 +265,16 @@ def _draw_reliability(axes: Any, found: Calibration) -> None:
 
 
 def _draw_counts(axes: Any, found: Calibration) -> None:
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
     width = found.edges[1] - found.edges[0]
     axes.bar(found.edges[:-1], found.counts, width=0.92 * width, align="edge", color=style.MID)
     for left, count in zip(found.edges[:-1], found.counts, strict=True):
         if count:
             axes.text(left + 0.46 * width, count, f"{count:,}", ha="center", va="bottom", fontsize=8)
-    axes.set_ylim(0, 1.22 * found.counts.max())
+    axes.set_ylim(0, 1.25 * found.counts.max())
+    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.set_ylabel("images")
     axes.set_xlabel("probability of the predicted class")
     axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))

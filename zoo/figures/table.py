@@ -55,7 +55,10 @@ def table_figure(graph: Graph, columns: tuple[Column, ...] = COLUMNS) -> Figure:
 def _page(graph: Graph, rows: list[LayerRow], columns: tuple[Column, ...]) -> bytes:
     cells = [[column.text(row) for column in columns] for row in rows]
     widths = [
-        max(style.text_width(text, _SIZE, bold=place == 0) for text in (column.heading, *(c[place] for c in cells)))
+        max(
+            style.text_width(column.heading, _SIZE, bold=True),
+            *(style.text_width(texts[place], _SIZE, bold=place == 0) for texts in cells),
+        )
         for place, column in enumerate(columns)
     ]
     starts = [24.0]
