@@ -133,9 +133,12 @@ def draw(active: ActiveRun, model: Model, data: Data) -> None:
     same: the receipt says why, and `zoo visualize` draws it later."""
     try:
         drawing.draw(active.session, model, data, active, View(spec=active.spec), active.directory / "figures")
-    except ZooError as error:
-        active.reporter.note(f"No figures were drawn: {error}")
-        active.run.update(not_drawn=str(error))
+    except Exception as error:
+        if active.run.receipt["strict"]:
+            raise
+        reason = str(error) if isinstance(error, ZooError) else f"{type(error).__name__}: {error}"
+        active.reporter.note(f"No figures were drawn: {reason}")
+        active.run.update(not_drawn=reason)
 
 
 def write_quarantine(active: ActiveRun, data: Data) -> None:

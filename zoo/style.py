@@ -108,17 +108,41 @@ def canvas(width: float, height: float) -> Canvas:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    margins = {"w_pad": 0.09, "h_pad": 0.09}  # inches
-    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(**margins))
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09))
     FigureCanvasAgg(figure)
     return figure
 
 
-def to_png(figure: Canvas) -> bytes:
-    """The figure as PNG; the same figure gives the same bytes."""
+def headline(figure: Canvas, text: str, laid_out: bool = True) -> None:
+    """The title of a figure at its left, as large as its width allows; a long one breaks after its colon.
+
+    `laid_out` says whether the figure makes room for it; otherwise it takes the upper 0.45 inches.
+    """
+    width, height = figure.get_size_inches()
+    room = 72 * width - 24
+    size = 13 * room / text_width(text, 13, bold=True)
+    if size < 10:
+        text = text.replace(": ", ":\n", 1)
+        size = min(10.5, 13 * room / max(text_width(line, 13, bold=True) for line in text.split("\n")))
+    place = {"x": 0.01} if laid_out else {"x": 0.15 / width, "y": 1 - 0.1 / height, "va": "top"}
+    figure.suptitle(text, ha="left", fontsize=min(13, size), linespacing=1.05, **place)
+
+
+def to_png(figure: Canvas, few_colours: bool = False) -> bytes:
+    """The figure as PNG; the same figure gives the same bytes.
+
+    `few_colours` keeps 256, which is all that a colour map has, in a quarter of the size.
+    """
+    from PIL import Image  # Matplotlib writes PNG by it
+
     target = BytesIO()
     figure.savefig(target, format="png", metadata={"Software": None})
-    return target.getvalue()
+    if not few_colours:
+        return target.getvalue()
+    image = Image.open(target).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    smaller = BytesIO()
+    image.save(smaller, format="png", optimize=True)
+    return smaller.getvalue()
 
 
 def to_svg(figure: Canvas) -> bytes:

@@ -57,7 +57,7 @@ def embedding(scene: Scene) -> Iterator[Figure]:
     found = principal_components(features)
     with style.styled():
         figure = style.canvas(7.4, 6.2)
-        figure.suptitle(f"{scene.title}: a map of {len(rows):,} held-out images", x=0.01, ha="left")
+        style.headline(figure, f"{scene.title}: a map of {len(rows):,} held-out images")
         axes = figure.subplots()
         _draw_classes(axes, found.points, labels, scene.class_names)
         first, second = (100 * share for share in found.explained)

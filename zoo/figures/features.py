@@ -63,7 +63,7 @@ def _maps(scene: Scene, photo: Photo, layer: str, maps: Array, suffix: str) -> F
         figure = style.canvas(*page)
         figure.set_layout_engine("none")
         title = f"{scene.title}: {layer}, {channels} maps of {height} x {width}"
-        figure.suptitle(title, x=0.15 / page[0], y=1 - 0.12 / page[1], ha="left", va="top")
+        style.headline(figure, title, laid_out=False)
         _draw_photo(figure, page, photo, side, _shown_count(channels))
         box = (
             (side + 0.3) / page[0],
@@ -77,7 +77,7 @@ def _maps(scene: Scene, photo: Photo, layer: str, maps: Array, suffix: str) -> F
         axes.imshow(grid, aspect="auto", cmap=colours, vmin=-1 if signed else 0, vmax=1)
         if scene.rehearsal:
             style.stamp(figure)
-        content = style.to_png(figure)
+        content = style.to_png(figure, few_colours=True)
     name = f"features-{re.sub(r'[^A-Za-z0-9_.-]', '_', layer)}{suffix}"
     return Figure(name, content, "png", _maps_caption(scene, photo, layer, images, channels, signed))
 

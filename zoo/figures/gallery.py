@@ -46,7 +46,7 @@ def gallery(
     with style.styled():
         figure = style.canvas(width, height)
         figure.set_layout_engine("none")
-        figure.suptitle(title, x=0.15 / width, y=1 - 0.12 / height, ha="left", va="top")
+        style.headline(figure, title, laid_out=False)
         axes = figure.add_axes((0, 0, 1, 1), frameon=False)
         axes.set_axis_off()
         axes.set_xlim(0, width)

@@ -43,7 +43,7 @@ def weight_images(
     rows = -(-classes // columns)
     with style.styled():
         figure = style.canvas(max(1.75 * columns + 1.1, 5.2), 1.9 * rows + 0.5)
-        figure.suptitle(title, x=0.01, ha="left")
+        style.headline(figure, title)
         panels = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
         for axes in panels:
             axes.set_axis_off()
@@ -57,7 +57,7 @@ def weight_images(
             bar.outline.set_visible(False)
         if rehearsal:
             style.stamp(figure)
-        content = style.to_png(figure)
+        content = style.to_png(figure, few_colours=True)
     sign = "Red pixels speak for the class, blue against it" if size[2] == 1 else "Grey has no say"
     caption = (
         f"{title}. What the network sees: the weights from every pixel to every class, multiplied through. "
@@ -95,7 +95,7 @@ def filter_grid(
         figure = style.canvas(max(width + 0.3, 4.0), height + 0.55)
         figure.set_layout_engine("none")
         page_width, page_height = figure.get_size_inches()
-        figure.suptitle(title, x=0.15 / page_width, y=1 - 0.12 / page_height, ha="left", va="top")
+        style.headline(figure, title, laid_out=False)
         place = (
             (page_width - width) / 2 / page_width,
             0.12 / page_height,
@@ -109,7 +109,7 @@ def filter_grid(
         axes.imshow(pixels, aspect="auto", cmap=colours, vmin=-1 if signed else 0, vmax=1)
         if rehearsal:
             style.stamp(figure)
-        content = style.to_png(figure)
+        content = style.to_png(figure, few_colours=True)
     scale = "red is positive, blue negative, white zero" if signed else "bright is strong, dark is zero"
     said = caption or "Look for strokes, edges and blobs; a square that is only noise has learned nothing."
     return Figure(name, content, "png", f"{title}. {said} Each square has a scale of its own: {scale}.")

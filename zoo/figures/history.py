@@ -53,7 +53,7 @@ def curves(
     scheduled = len({rate for _, rate in rates}) > 1
     with style.styled():
         figure = style.canvas(4.9 * len(panels), 4.3 + 1.3 * scheduled)
-        figure.suptitle(title, x=0.01, ha="left")
+        style.headline(figure, title)
         grid = figure.add_gridspec(1 + scheduled, len(panels), height_ratios=(4.6, 1)[: 1 + scheduled])
         for column, panel in enumerate(panels):
             axes = figure.add_subplot(grid[0, column])

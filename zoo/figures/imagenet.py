@@ -76,7 +76,7 @@ def published() -> Figure:
     """The figure itself; it depends on nothing but `NETWORKS`."""
     with style.styled():
         figure = style.canvas(8.6, 6.4)
-        figure.suptitle("ImageNet: accuracy against cost, as published", x=0.01, ha="left")
+        style.headline(figure, "ImageNet: accuracy against cost, as published")
         axes = figure.subplots()
         axes.set_xscale("log")
         for family, (label, colour) in _FAMILIES.items():

@@ -74,7 +74,7 @@ def confusion(scene: Scene) -> Iterator[Figure]:
     side = min(max(0.56 * classes, 2.6), 8.5)
     with style.styled():
         figure = style.canvas(max(side + 1.2, 5.4), side + 1.25)
-        figure.suptitle(f"{scene.title}: which class is taken for which", x=0.01, ha="left")
+        style.headline(figure, f"{scene.title}: which class is taken for which")
         axes = figure.subplots()
         axes.imshow(_colours(matrix), interpolation="nearest")
         axes.grid(visible=False)
@@ -155,7 +155,7 @@ def classes(scene: Scene) -> Iterator[Figure]:
         shown = sorted(shown, key=lambda i: recalls[i][0] / max(1, recalls[i][1]))[:_NAMED]
     with style.styled():
         figure = style.canvas(7.2, 1.55 + 0.42 * len(shown))
-        figure.suptitle(f"{scene.title}: precision and recall", x=0.01, ha="left")
+        style.headline(figure, f"{scene.title}: precision and recall")
         axes = figure.subplots()
         axes.grid(visible=False, axis="y")
         for offset, pairs, label, colour, marker in (
@@ -218,7 +218,7 @@ def reliability(scene: Scene) -> Iterator[Figure]:
     found = calibration(answers.probabilities, answers.correct)
     with style.styled():
         figure = style.canvas(6.4, 6.2)
-        figure.suptitle(f"{scene.title}: can its probabilities be trusted?", x=0.01, ha="left")
+        style.headline(figure, f"{scene.title}: can its probabilities be trusted?")
         upper, lower = figure.subplots(2, 1, height_ratios=(3.2, 1.2), sharex=True)
         _draw_reliability(upper, found)
         _draw_counts(lower, found)
