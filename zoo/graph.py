@@ -208,6 +208,7 @@ def format_table(graph: Graph) -> str:
 
 _FOLLOWERS = ("activation", "normalisation", "dropout")
 _MINOR = (*_FOLLOWERS, "reshape", "preprocessing")
+_SCREEN = 14  # nodes that fit on one screen
 _RANKS = ("convolution", "dense", "input", "merge", "pooling", "output")
 
 
@@ -215,7 +216,8 @@ def fold(graph: Graph) -> Graph:
     """Fold stages into one node each, and small layers without a stage into the one that they belong to.
 
     Only neighbours in an order of the data's flow are folded together, so that no cycle can arise; a stage
-    that other layers interrupt becomes several nodes.
+    that other layers interrupt becomes several nodes. If many are left, stages with numbers that follow one another
+    at one size of the maps become one: "mixed0 to mixed2".
     """
     groups: list[list[Node]] = []
     for node in _in_order(graph):
@@ -230,7 +232,12 @@ def fold(graph: Graph) -> Graph:
         nodes.append(folded)
         home.update((member.name, folded.name) for member in members)
     edges = dict.fromkeys((home[tail], home[head]) for tail, head in graph.edges if home[tail] != home[head])
-    return Graph(graph.name, tuple(nodes), tuple(edges), note=graph.note)
+    result = Graph(graph.name, tuple(nodes), tuple(edges), note=graph.note)
+    if len(nodes) <= _SCREEN:
+        return result
+    from zoo.stages import joined
+
+    return joined(result)
 
 
 def _in_order(graph: Graph) -> Iterator[Node]:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from zoo.errors import UsageError, nearest
-from zoo.layers import calls, kind_of, stage_of, traced
+from zoo.layers import calls, kind_of, traced
+from zoo.stages import stage_of
 from zoo.types import Model
 
 Array: TypeAlias = np.ndarray[Any, Any]

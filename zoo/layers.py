@@ -12,6 +12,7 @@ import keras
 
 from zoo import arithmetic
 from zoo.graph import Graph, Node, Shape, chain, unique
+from zoo.stages import staged
 from zoo.types import Spec
 
 # the first pattern that fits the name of a layer's class gives its kind
@@ -45,9 +46,6 @@ _ACTIVATIONS = {
     "selu": "SELU",
     "leaky_relu": "LeakyReLU",
 }
-# "block1_conv1", "conv2_block1_1_conv", "block_1_expand", "mixed4_1x1_conv", "stem_conv1" have stages; Keras' own
-# "max_pooling2d_1" has none
-_STAGE = re.compile(r"(?:.*/)?([A-Za-z]+_?\d+|stem)_.*[A-Za-z].*")
 
 
 def read(model: Any, spec: Spec | None) -> Graph:
@@ -56,14 +54,14 @@ def read(model: Any, spec: Spec | None) -> Graph:
     if traced(model):
         builder = _Builder()
         builder.expand(model, None, "")
-        return Graph(title, tuple(_staged(builder.nodes)), tuple(dict.fromkeys(builder.edges)))
+        return Graph(title, tuple(staged(builder.nodes, builder.edges)), tuple(dict.fromkeys(builder.edges)))
     shape = (spec.height, spec.width, spec.channels) if spec else ()
     first = [Node("input", "input", "Input", shape)] if spec else []
     layers = getattr(model, "layers", None) if isinstance(model, keras.Model) else None
     nodes = [_layer_node(layer, layer.name, (), ()) for layer in layers] if layers else _variable_nodes(model, shape)
     order = "creation" if layers else "their names"
     note = f"The network tells no connections: its layers stand in the order of {order}."
-    return chain(title, *first, *_staged(nodes), note=note)
+    return chain(title, *first, *staged(nodes), note=note)
 
 
 def traced(model: Any) -> bool:
@@ -197,12 +195,6 @@ def kind_of(layer: Any) -> str:
     return next((kind for kind, pattern in _PATTERNS if re.search(pattern, class_name)), "other")
 
 
-def stage_of(name: str) -> str:
-    """The stage that the name of a layer begins with ("block1" of "block1_conv2"), "" for none."""
-    match = _STAGE.fullmatch(name)
-    return match[1] if match else ""
-
-
 def _detail(layer: Any, kind: str) -> str:
     """What a layer does, in ASCII: "Conv 3x3, 64, stride 2 + ReLU"."""
     class_name = type(layer).__name__
@@ -263,16 +255,6 @@ def _rescaling(scale: Any, offset: Any) -> str:
 def _activation(function: Any) -> str:
     name = str(getattr(function, "__name__", getattr(function, "name", ""))) if function is not None else ""
     return "" if name == "linear" else _ACTIVATIONS.get(name, name)
-
-
-def _staged(nodes: Iterable[Node]) -> Iterable[Node]:
-    """Give each node the stage that its name begins with, and a node named like a stage that stage."""
-    listed = list(nodes)
-    stages = {node.name: stage for node in listed if (stage := stage_of(node.name))}
-    known = set(stages.values())
-    for node in listed:
-        stage = node.stage or stages.get(node.name) or (node.name if node.name in known else "")
-        yield replace(node, stage=stage)
 
 
 def _variable_nodes(model: Any, image: Shape) -> list[Node]:
