@@ -16,7 +16,7 @@ import pytest
 from zoo import style
 from zoo.figures import curves, diagram_figures, filter_grid, standard, weight_images
 from zoo.graph import Node, chain
-from zoo.types import Figure, History, Spec
+from zoo.types import Figure, History, Spec, View
 
 
 def history(count: int = 6, **changes: float) -> History:
@@ -199,12 +199,28 @@ def test_yellow_is_darkened_to_a_line_seen_on_white() -> None:
     assert style.shade(style.PALETTE["yellow"]) < "#c"
 
 
-def test_core_draws_diagrams_of_a_network_and_the_curves_of_a_run() -> None:
+def test_core_draws_what_can_be_drawn_of_an_untrained_network() -> None:
     model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
-    assert [figure.name for figure in standard(model, None, None)] == ["diagram", "diagram-folded"]
+    names = ["diagram-folded", "diagram", "layers", "imagenet"]
+    assert [figure.name for figure in standard(model, None, None)] == names
+
+
+def test_a_rehearsal_s_curves_are_stamped() -> None:
+    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     spec = Spec("net", 4, 4, 1, ("a", "b"), {"width": 2})
-    run: Any = SimpleNamespace(spec=spec, history=history(), rehearsal=True)
-    drawn = list(standard(model, None, run))
-    assert [figure.name for figure in drawn] == ["diagram", "diagram-folded", "curves"]
-    assert "REHEARSAL" in words(drawn[-1])
-    assert "net (width=2)" in drawn[0].content.decode()
+    run: Any = SimpleNamespace(title="net (width=2) on x", spec=spec, history=history(), rehearsal=True)
+    drawn = list(standard(model, None, run, View(only=("curves", "diagram"))))
+    assert [figure.name for figure in drawn] == ["curves", "diagram-folded", "diagram"]
+    assert "REHEARSAL" in words(drawn[0])
+    assert "net (width=2)" in drawn[-1].content.decode()
+
+
+def test_a_title_is_never_wider_than_its_figure() -> None:
+    long = "fc-tf (init=truncated_normal_1, rescale=False) on mnist, book: 225 of the 1,024 units of weights1"
+    for width in (4.6, 7.5, 12):
+        figure = style.canvas(width, 3)
+        style.headline(figure, long)
+        title = figure._suptitle
+        widest = max(style.text_width(line, title.get_fontsize(), bold=True) for line in title.get_text().split("\n"))
+        assert widest <= 72 * width
+        assert title.get_fontsize() >= 7

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAPS = 256  # drawn at most
 _PIXELS = 720  # the side of a grid of maps, about
+_LARGEST = 1000
 _WATCHED = 8
 
 
@@ -52,7 +53,7 @@ def _maps(scene: Scene, photo: Photo, layer: str, maps: Array, suffix: str) -> F
 
     height, width, channels = maps.shape
     rows, columns = grid_of(channels)
-    images = np.moveaxis(maps, -1, 0)[:MAPS].astype(np.float64)
+    images = _reduced(np.moveaxis(maps, -1, 0)[:MAPS].astype(np.float64), _LARGEST // max(rows, columns))
     signed = bool((images < 0).any())
     grid = mosaic(normalised(images, signed), rows, columns)
     zoom = max(1, round(_PIXELS / max(grid.shape)))
@@ -80,6 +81,18 @@ def _maps(scene: Scene, photo: Photo, layer: str, maps: Array, suffix: str) -> F
         content = style.to_png(figure, few_colours=True)
     name = f"features-{re.sub(r'[^A-Za-z0-9_.-]', '_', layer)}{suffix}"
     return Figure(name, content, "png", _maps_caption(scene, photo, layer, images, channels, signed))
+
+
+def _reduced(images: Array, side: int) -> Array:
+    """Maps [n, height, width] in at most `side` pixels, averaged."""
+    import cv2
+    import numpy as np
+
+    share = side / max(images.shape[1:])
+    if share >= 1:
+        return images
+    size = (max(1, int(images.shape[2] * share)), max(1, int(images.shape[1] * share)))
+    return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
 
 
 def _shown_count(channels: int) -> str:
