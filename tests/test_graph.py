@@ -12,6 +12,7 @@ from keras import layers
 
 from zoo.errors import PluginError, ZooError
 from zoo.graph import Graph, Node, chain, fold, format_shape, format_table, from_model, layer_table
+from zoo.stages import stage_of
 from zoo.types import Spec
 
 
@@ -295,3 +296,41 @@ def test_the_graph_imports_no_framework() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_modules_of_branches_fold_though_no_name_tells_and_those_in_a_row_into_one() -> None:
+    """As Keras' own InceptionV3: convolutions numbered throughout, and only the merges named."""
+    image = keras.Input((16, 16, 3))
+    flow = layers.Conv2D(4, 3, padding="same", name="first")(image)
+    for number in range(16):
+        branches = [layers.Conv2D(2, size, padding="same")(flow) for size in (1, 3)]
+        flow = layers.Concatenate(name=f"mixed{number}")(branches)
+        if number in (4, 9):
+            flow = layers.MaxPooling2D(name=f"between{number}")(flow)
+    model = keras.Model(image, layers.Dense(2, name="logits")(layers.GlobalAveragePooling2D(name="mean")(flow)))
+    graph = from_model(model, spec())
+    assert {node.stage for node in graph.nodes} == {"", *(f"mixed{number}" for number in range(16))}
+    folded = fold(graph)
+    names = [node.name for node in folded.nodes]
+    assert names == [
+        *("input", "first", "mixed0 to mixed4", "between4", "mixed5 to mixed9", "between9", "mixed10 to mixed15"),
+        *("mean", "logits"),
+    ]
+    assert folded.nodes[2].detail == "5 modules, the last: Conv 1x1, 2 + Conv 3x3, 2 + Concat"
+    assert folded.parameters == graph.parameters
+    assert fold(folded) == folded
+
+
+def test_few_modules_are_shown_one_by_one() -> None:
+    image = keras.Input((8, 8, 4))
+    flow = image
+    for number in range(2):
+        branches = [layers.Conv2D(2, size, padding="same")(flow) for size in (1, 3)]
+        flow = layers.Concatenate(name=f"mixed{number}")(branches)
+    assert [node.name for node in fold(from_model(keras.Model(image, flow))).nodes] == ["input", "mixed0", "mixed1"]
+
+
+def test_named_stages_and_a_stem_are_found() -> None:
+    named = ("mixed4_1x1_conv", "stem_conv1", "block1_conv2", "conv2_block1_1_conv", "inner/block_1_expand")
+    assert [stage_of(name) for name in named] == ["mixed4", "stem", "block1", "conv2", "block_1"]
+    assert [stage_of(name) for name in ("mixed4", "conv2d_17", "pool_dropout", "system_conv")] == [""] * 4

@@ -308,3 +308,12 @@ def test_every_entry_of_the_catalogue_says_what_it_is() -> None:
     assert in_order(["mine.svg", "diagram.svg", "diagram-folded.svg", "features-b.png", "curves.svg"]) == [
         *("curves.svg", "features-b.png", "diagram-folded.svg", "diagram.svg", "mine.svg"),
     ]
+
+
+def test_a_network_is_watched_as_the_engine_trains_it(tmp_path: Path) -> None:
+    overrides = {"epochs": 3, "batch_size": 5000}
+    watched = zoo.train("fc-keras", "mnist", overrides=overrides, output=tmp_path / "run", export=False, quiet=True)
+    steps = [int(row["step"]) for row in watched.history]
+    seen = sorted(path.stem for path in (tmp_path / "run" / "figures").glob("sees*"))
+    assert seen == ["sees", *(f"sees-{step:05}" for step in steps[:2])], "epochs 1 and 2, and the end"
+    assert f"after step {steps[0]:,}" in captions(watched)[f"sees-{steps[0]:05}.png"]

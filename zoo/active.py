@@ -102,6 +102,9 @@ class ActiveRun:
         self._write_history()
         self.reporter.row(row, self.recipe.epochs)
         self.session.notify("zoo_evaluated", run=self, step=step, metrics=dict(values))
+        if self._evaluator is not None and _is_watched(values.get("epoch", 0)):
+            for figure in self.session.watched(self._evaluator[0], self, step).values():
+                self.figure(figure)
 
     def figure(self, figure: Figure) -> None:
         write_figures([figure], self.directory / "figures")
@@ -199,3 +202,10 @@ class ActiveRun:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _is_watched(epoch: float) -> bool:
+    """True for epochs 1, 2, 5, 10, 20, 50, ...: pictures of each would cost a small network much of its time."""
+    while epoch >= 10 and epoch % 10 == 0:
+        epoch /= 10
+    return epoch in (1, 2, 5)

@@ -61,6 +61,15 @@ class ZooSpecs:
         """
         raise NotImplementedError
 
+    @hookspec
+    def zoo_watch(self, model: Model, run: RunContext, step: int) -> Figures:
+        """Return figures of a network that is being trained; they are kept at once. Name them by the step.
+
+        Fires when the zoo's engine has measured epochs 1, 2, 5, 10, 20, 50, ...; `model` is in float32 and has
+        the weights of that moment. An own `zoo_train` calls `run.figure` as it likes.
+        """
+        raise NotImplementedError
+
     @hookspec(firstresult=True)
     def zoo_examples(self, source: Source) -> Examples:
         """Describe a data set: its classes and an iterable of examples; decode nothing.
@@ -96,6 +105,6 @@ class ZooSpecs:
         """Plugins of the group `zoo.plugins`: add commands to `zoo`. Fires when the command line starts."""
 
 
-ARCHITECTURE_HOOKS = frozenset({"zoo_build", "zoo_train", "zoo_predict", "zoo_visualize"})
+ARCHITECTURE_HOOKS = frozenset({"zoo_build", "zoo_train", "zoo_predict", "zoo_visualize", "zoo_watch"})
 DATASET_HOOKS = frozenset({"zoo_examples", "zoo_fetch", "zoo_visualize"})
 OBSERVER_HOOKS = frozenset({"zoo_visualize", "zoo_run_started", "zoo_evaluated", "zoo_run_finished", "zoo_commands"})

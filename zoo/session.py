@@ -169,11 +169,17 @@ class Session:
     ) -> dict[str, Figure]:
         """Collect everyone's figures, core's first; a plugin's replaces core's of the same name."""
         self.load()
+        return self._drawn("zoo_visualize", model=model, data=data, run=run, view=view or View())
+
+    def watched(self, model: Model, run: RunContext, step: int) -> dict[str, Figure]:
+        """Collect the figures of a network in training, after `step` steps."""
+        return self._drawn("zoo_watch", model=model, run=run, step=step)
+
+    def _drawn(self, hook: str, **arguments: Any) -> dict[str, Figure]:
         figures: dict[str, Figure] = {}
-        implementations = self._manager.hook.zoo_visualize.get_hookimpls()
+        implementations = getattr(self._manager.hook, hook).get_hookimpls()
         for implementation in implementations:  # registered first, called first: core, then the plugins
             owner = self._owners.get(id(implementation.plugin))
-            arguments = {"model": model, "data": data, "run": run, "view": view or View()}
             try:
                 drawn: Any = implementation.function(*[arguments[name] for name in implementation.argnames])
                 produced: list[Figure] = list(drawn)

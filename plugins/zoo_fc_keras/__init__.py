@@ -34,16 +34,22 @@ def zoo_build(spec: Spec) -> keras.Model:
 
 
 @hookimpl
+def zoo_watch(model: keras.Model, run: RunContext, step: int) -> Iterator[Figure]:
+    """What the network sees as training goes on."""
+    yield _what_it_sees(model, run, f"What {run.spec.name} sees after step {step:,}", f"sees-{step:05}")
+
+
+@hookimpl
 def zoo_visualize(model: keras.Model, run: RunContext | None) -> Iterator[Figure]:
-    """The chapter's "What NN sees": the product of the three weight matrices, an image per class."""
-    if run is None:
-        return
+    """The chapter's "What NN sees", once there is a run."""
+    if run is not None:
+        yield _what_it_sees(model, run, f"What {run.spec.name} sees: W1 @ W2 @ W3", "sees")
+
+
+def _what_it_sees(model: keras.Model, run: RunContext, title: str, name: str) -> Figure:
+    """The product of the three weight matrices, an image per class."""
     spec = run.spec
-    yield figures.weight_images(
-        np.linalg.multi_dot([np.asarray(model.get_layer(name).kernel) for name in ("hidden1", "hidden2", "logits")]),
-        (spec.height, spec.width, spec.channels),
-        f"What {spec.name} sees: W1 @ W2 @ W3",
-        spec.class_names,
-        "sees",
-        rehearsal=run.rehearsal,
-    )
+    matrices = [np.asarray(model.get_layer(layer).kernel) for layer in ("hidden1", "hidden2", "logits")]
+    size = (spec.height, spec.width, spec.channels)
+    product = np.linalg.multi_dot(matrices)
+    return figures.weight_images(product, size, title, spec.class_names, name, rehearsal=run.rehearsal)

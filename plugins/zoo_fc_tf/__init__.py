@@ -61,6 +61,12 @@ def zoo_train(model: OneHiddenLayer, data: Data, recipe: Recipe, run: RunContext
 
 
 @hookimpl
+def zoo_watch(model: OneHiddenLayer, run: RunContext, step: int) -> Iterator[Figure]:
+    """What the network sees as the zoo's engine trains it; the chapter's loop draws by itself."""
+    yield what_it_sees(model, run, f"What {run.spec.name} sees after step {step:,}: W1 @ W2", f"sees-{step:05}")
+
+
+@hookimpl
 def zoo_visualize(model: OneHiddenLayer, run: RunContext | None) -> Iterator[Figure]:
     """What the trained network sees; the 225 hidden units are core's."""
     if run is not None:
