@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -13,12 +14,14 @@ import pytest
 
 import zoo
 from zoo import drawing, photos
+from zoo.cli import main
 from zoo.errors import DataError, UsageError
 from zoo.evaluation import read_predictions
-from zoo.figures import CATALOGUE, answers, embedding, features, in_order, scores
+from zoo.figures import CATALOGUE, answers, embedding, features, imagenet, in_order, scores
 from zoo.figures.gallery import Picture, gallery
 from zoo.figures.scene import Scene
-from zoo.graph import Graph
+from zoo.figures.table import COLUMNS, Column, table_figure
+from zoo.graph import Graph, Node, chain, layer_table
 from zoo.runs import Run
 from zoo.types import Photo, View
 
@@ -317,3 +320,37 @@ def test_a_network_is_watched_as_the_engine_trains_it(tmp_path: Path) -> None:
     seen = sorted(path.stem for path in (tmp_path / "run" / "figures").glob("sees*"))
     assert seen == ["sees", *(f"sees-{step:05}" for step in steps[:2])], "epochs 1 and 2, and the end"
     assert f"after step {steps[0]:,}" in captions(watched)[f"sees-{steps[0]:05}.png"]
+
+
+def test_the_figures_are_listed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["visualize", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [entry.name for entry in CATALOGUE]
+    assert main(["visualize", str(run.directory), "--list"]) == 0
+    said = capsys.readouterr().out
+    assert "features-conv1" in said
+    assert "Expected calibration error" in said
+    assert main(["visualize"]) == 2
+
+
+def test_the_layer_table_has_a_row_per_layer_and_takes_further_columns() -> None:
+    graph = chain("net", Node("image", "input", "Input", (4, 4, 1)), Node("out", "dense", "Dense 2", (2,), 34))
+    table = table_figure(graph)
+    texts = [text.text for text in ElementTree.fromstring(table.content).iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[1:6] == ["Layer", "Operation", "Output shape", "Parameters", "share"]
+    assert texts[-4:] == ["out", "Dense 2", "2", "34"]
+    assert "out alone has 100 %" in table.caption
+    rows = [SimpleNamespace(**vars(row), cost=7 + place) for place, row in enumerate(layer_table(graph))]
+    wider = table_figure(graph, rows, (*COLUMNS, Column("Cost", lambda row: f"{row.cost}", number=True)))
+    assert all(word in wider.content for word in (b">Cost<", b">7<", b">8<"))
+
+
+def test_published_networks_have_a_source_each_and_the_caption_counts() -> None:
+    figure = imagenet.published()
+    assert all("arXiv:" in network.source for network in imagenet.NETWORKS)
+    first, best = imagenet.NETWORKS[0], max(imagenet.NETWORKS, key=lambda network: network.top1)
+    assert f"rose by {best.top1 - first.top1:.1f} points" in figure.caption
+    assert "not measured here" in figure.caption
+    drawn = figure.content.decode()
+    assert all(f"<!-- {network.name} ({network.year})" in drawn for network in imagenet.NETWORKS)
+    assert figure == imagenet.published()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo import api
-from zoo.errors import DataError, UsageError, ZooError, nearest
+from zoo.errors import DataError, PluginError, UsageError, ZooError, nearest
 from zoo.files import atomic_write
 from zoo.progress import Reporter
 from zoo.registry import Registry
@@ -114,7 +114,7 @@ def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Sessi
     try:
         prepared = Prepared(Request(name, dataset, source=source, rehearse=receipt["rehearsal"]), run.resolved)
         data = prepared.data(reporter)
-    except (DataError, UsageError) as error:
+    except (DataError, PluginError, UsageError) as error:
         if source is not None:
             raise
         reporter.note(f"Figures that need images of {dataset} are left out: {error}")

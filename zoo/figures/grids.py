@@ -171,6 +171,7 @@ def filters(scene: Scene) -> Iterator[Figure]:
     images = np.moveaxis(kernel, -1, 0)
     # three channels are shown as a colour; of any other number the mean
     images = images if channels == 3 else images.mean(axis=-1)
+    colours = " The three channels that it is given are shown as red, green and blue." if channels == 3 else ""
     if scene.run is None:
         caption = "Untrained: all of this is chance. Compare it with the same picture of a trained network."
     else:
@@ -180,7 +181,7 @@ def filters(scene: Scene) -> Iterator[Figure]:
         *grid_of(count),
         f"{scene.title}: the {count} filters of {layer}, {height}x{width}",
         "filters",
-        caption,
+        caption + colours,
         rehearsal=scene.rehearsal,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from zoo import style
 from zoo.diagram import typeset
 from zoo.figures.scene import Scene
-from zoo.graph import Graph, LayerRow, format_shape, layer_table
+from zoo.graph import Graph, format_shape, layer_table
 from zoo.types import Figure
 
 _SIZE, _ROW, _PAD, _BAR = 12.5, 24.0, 14.0, 90.0
@@ -19,10 +19,13 @@ _FONTS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans',
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table: its heading, the text of a row's cell, and whether it holds numbers."""
+    """A column of the table: its heading, the text of a row's cell, and whether it holds numbers.
+
+    A row is a `zoo.graph.LayerRow`, or anything that has its name, kind, detail, shape and parameters and more.
+    """
 
     heading: str
-    text: Callable[[LayerRow], str]
+    text: Callable[[Any], str]
     number: bool = False
 
 
@@ -39,9 +42,12 @@ def layers(scene: Scene) -> Iterator[Figure]:
     yield table_figure(scene.graph)
 
 
-def table_figure(graph: Graph, columns: tuple[Column, ...] = COLUMNS) -> Figure:
-    """The table of a graph ("layers", SVG), with a bar for each layer's share of the parameters."""
-    rows = layer_table(graph)
+def table_figure(graph: Graph, rows: Sequence[Any] = (), columns: tuple[Column, ...] = COLUMNS) -> Figure:
+    """The table of a graph ("layers", SVG), with a bar for each layer's share of the parameters.
+
+    `rows`, one per layer, may carry more than `zoo.graph.layer_table` does, for `columns` of one's own.
+    """
+    rows = rows or layer_table(graph)
     heaviest = max(rows, key=lambda row: row.parameters)
     share = 100 * heaviest.parameters / max(1, graph.parameters)
     caption = (
@@ -52,7 +58,7 @@ def table_figure(graph: Graph, columns: tuple[Column, ...] = COLUMNS) -> Figure:
     return Figure("layers", _page(graph, rows, columns), "svg", caption)
 
 
-def _page(graph: Graph, rows: list[LayerRow], columns: tuple[Column, ...]) -> bytes:
+def _page(graph: Graph, rows: Sequence[Any], columns: tuple[Column, ...]) -> bytes:
     cells = [[column.text(row) for column in columns] for row in rows]
     widths = [
         max(
@@ -87,7 +93,7 @@ def _page(graph: Graph, rows: list[LayerRow], columns: tuple[Column, ...]) -> by
 
 def _row(
     root: Any,
-    row: LayerRow,
+    row: Any,
     texts: list[str],
     columns: tuple[Column, ...],
     starts: list[float],
