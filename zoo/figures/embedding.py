@@ -65,7 +65,7 @@ def embedding(scene: Scene) -> Iterator[Figure]:
         axes.set_ylabel(f"second, {second:.0f} %")
         axes.set_xticklabels([])
         axes.set_yticklabels([])
-        figure.legend(loc="outside right upper", markerscale=1.6, handletextpad=0.3)
+        figure.legend(loc="outside right center", markerscale=1.6, handletextpad=0.3)
         if scene.rehearsal:
             style.stamp(figure)
         content = style.to_png(figure)
