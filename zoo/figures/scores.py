@@ -222,6 +222,7 @@ def reliability(scene: Scene) -> Iterator[Figure]:
         upper, lower = figure.subplots(2, 1, height_ratios=(3.2, 1.2), sharex=True)
         _draw_reliability(upper, found)
         _draw_counts(lower, found)
+        figure.legend(loc="outside lower left", ncols=3, columnspacing=1.4, handlelength=1.6)
         first = int(found.counts.nonzero()[0][0])
         lower.set_xlim(max(0.0, found.edges[first] - 0.03), 1.01)
         content = style.to_svg(figure)
@@ -261,7 +262,6 @@ def _draw_reliability(axes: Any, found: Calibration) -> None:
     axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.set_ylabel("accuracy")
     axes.set_title(f"ECE {100 * found.ece:.1f} %")
-    axes.legend(loc="upper left")
 
 
 def _draw_counts(axes: Any, found: Calibration) -> None:
