@@ -162,8 +162,13 @@ def test_principal_components_find_the_line_that_points_lie_on() -> None:
     assert found.points[:, 1] == pytest.approx(np.zeros(4), abs=1e-9)
 
 
-def test_principal_components_do_not_depend_on_the_sign_that_a_library_chose() -> None:
-    features = np.random.default_rng(0).normal(size=(20, 5))
-    mirrored = principal_components(-features)
-    assert mirrored.points == pytest.approx(-principal_components(features).points)
+def test_principal_components_are_the_same_from_either_side_and_for_either_sign() -> None:
+    features = np.random.default_rng(0).normal(size=(20, 5)) * [5, 3, 1, 1, 1]
+    found = principal_components(features)
+    # columns of zeros change nothing but which matrix is the smaller
+    wider = principal_components(np.pad(features, ((0, 0), (0, 40))))
+    assert wider.points == pytest.approx(found.points)
+    assert wider.explained == pytest.approx(found.explained)
+    assert principal_components(-features).points == pytest.approx(found.points)
+    assert np.cov(found.points.T)[0, 1] == pytest.approx(0, abs=1e-9)
     assert principal_components(np.ones((4, 1))).points.shape == (4, 2)

@@ -33,12 +33,15 @@ def principal_components(features: Array) -> Projection:
     import numpy as np
 
     centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
-    _, values, directions = np.linalg.svd(centred, full_matrices=False)
-    directions = np.vstack([directions, np.zeros((2, directions.shape[1]))])[:2]
-    signs = np.where(directions[np.arange(2), np.abs(directions).argmax(axis=1)] < 0, -1, 1)
-    points = centred @ (directions * signs[:, None]).T
-    shares = np.append(values**2, [0, 0]) / max(float((values**2).sum()), 1e-30)
-    return Projection(points, (float(shares[0]), float(shares[1])))
+    if centred.shape[1] > len(centred):  # many features of few images: their products are the smaller matrix
+        left, squares, _ = np.linalg.svd(centred @ centred.T, hermitian=True)
+        values = np.sqrt(squares)
+    else:
+        left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    left, values = np.pad(left, ((0, 0), (0, 2)))[:, :2], np.append(values, [0, 0])
+    signs = np.where(left[np.abs(left).argmax(axis=0), [0, 1]] < 0, -1, 1)
+    shares = values**2 / max(float((values**2).sum()), 1e-30)
+    return Projection(left * signs * values[:2], (float(shares[0]), float(shares[1])))
 
 
 def embedding(scene: Scene) -> Iterator[Figure]:

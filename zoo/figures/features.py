@@ -196,5 +196,6 @@ def _cam_caption(layer: str, cams: Sequence[Array] | Array) -> str:
     return (
         f"Each image and, right of it, where the evidence for the predicted class lies: bright is much, dark is "
         f"none (Grad-CAM, Selvaraju et al. 2017, at {layer}, {height} x {width} places, each map on a scale of its "
-        f"own; the probability is that of one pass). A network that looks at the background has learned the wrong thing.{nothing}"
+        f"own; the probability is that of one pass). A network that looks at the background has "
+        f"learned the wrong thing.{nothing}"
     )
