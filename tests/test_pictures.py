@@ -20,10 +20,11 @@ from zoo.evaluation import read_predictions
 from zoo.figures import CATALOGUE, answers, embedding, features, imagenet, in_order, scores
 from zoo.figures.gallery import Picture, gallery
 from zoo.figures.scene import Scene
-from zoo.figures.table import COLUMNS, Column, table_figure
-from zoo.graph import Graph, Node, chain, layer_table
+from zoo.graph import Graph
 from zoo.runs import Run
 from zoo.types import Photo, View
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
@@ -333,16 +334,17 @@ def test_the_figures_are_listed(run: Run, capsys: pytest.CaptureFixture[str]) ->
     assert main(["visualize"]) == 2
 
 
-def test_the_layer_table_has_a_row_per_layer_and_takes_further_columns() -> None:
-    graph = chain("net", Node("image", "input", "Input", (4, 4, 1)), Node("out", "dense", "Dense 2", (2,), 34))
-    table = table_figure(graph)
-    texts = [text.text for text in ElementTree.fromstring(table.content).iter("{http://www.w3.org/2000/svg}text")]
-    assert texts[1:6] == ["Layer", "Operation", "Output shape", "Parameters", "share"]
-    assert texts[-4:] == ["out", "Dense 2", "2", "34"]
-    assert "out alone has 100 %" in table.caption
-    rows = [SimpleNamespace(**vars(row), cost=7 + place) for place, row in enumerate(layer_table(graph))]
-    wider = table_figure(graph, rows, (*COLUMNS, Column("Cost", lambda row: f"{row.cost}", number=True)))
-    assert all(word in wider.content for word in (b">Cost<", b">7<", b">8<"))
+def test_the_layer_table_has_a_row_per_layer_with_its_cost(run: Run) -> None:
+    table = run.directory / "figures" / "layers.svg"
+    groups = list(ElementTree.fromstring(table.read_bytes()).iter(f"{SVG}g"))
+    rows = [[text.text for text in group.iter(f"{SVG}text")] for group in groups]
+    graph = Graph.from_json((run.directory / "figures" / "graph.json").read_text())
+    assert [row[0] for row in rows] == [node.name for node in graph.nodes]
+    times = "\N{MULTIPLICATION SIGN}"
+    # 24 x 24 places, 64 filters of 5 x 5 values: 921,600 multiply-adds; 36,864 values of four bytes
+    wanted = ["conv1", f"Conv 5{times}5, 64 + ReLU", f"24 {times} 24 {times} 64", "1,664", "922 k", "147 kB", "5"]
+    assert wanted in rows
+    assert "hidden alone has 100 %" in captions(run)["layers.svg"]
 
 
 def test_published_networks_have_a_source_each_and_the_caption_counts() -> None:

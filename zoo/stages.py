@@ -62,18 +62,26 @@ def joined(graph: Graph) -> Graph:
             runs[-1].append(node)
         else:
             runs.append([node])
-    home: dict[str, str] = {}
-    nodes = []
-    for members in runs:
-        first, last = members[0], members[-1]
-        name = first.name if len(members) == 1 else f"{first.name} to {last.name}"
-        home.update((node.name, name) for node in members)
-        parameters, frozen = sum(node.parameters for node in members), sum(node.frozen for node in members)
-        detail = last.detail if len(members) == 1 else f"{len(members)} modules, the last: {last.detail}"
-        stage = last.stage if len(members) == 1 else name
-        nodes.append(Node(name, last.kind, detail, last.shape, parameters, stage, frozen))
+    nodes = [members[0] if len(members) == 1 else _one_of(members) for members in runs]
+    home = {node.name: one.name for one, members in zip(nodes, runs, strict=True) for node in members}
     edges = dict.fromkeys((home[tail], home[head]) for tail, head in graph.edges if home[tail] != home[head])
     return Graph(graph.name, tuple(nodes), tuple(edges), note=graph.note)
+
+
+def _one_of(members: Sequence[Node]) -> Node:
+    first, last = members[0], members[-1]
+    name = f"{first.name} to {last.name}"
+    costs = [node.multiply_adds for node in members]
+    return replace(
+        last,
+        name=name,
+        detail=f"{len(members)} modules, the last: {last.detail}",
+        parameters=sum(node.parameters for node in members),
+        stage=name,
+        frozen=sum(node.frozen for node in members),
+        multiply_adds=None if None in costs else sum(cost or 0 for cost in costs),
+        window=None,
+    )
 
 
 def _continues(node: Node, before: Node, graph: Graph) -> bool:

@@ -1,4 +1,4 @@
-"""The layer table as a picture: what each layer does, the shape it gives, the weights it has."""
+"""The layer table as a picture: what each layer does, the shape it gives, and what it costs (`zoo.cost`)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 from zoo import style
+from zoo.cost import LayerCost, format_field, table
 from zoo.diagram import typeset
 from zoo.figures.scene import Scene
-from zoo.graph import Graph, format_shape, layer_table
+from zoo.graph import Graph, format_shape
 from zoo.types import Figure
+from zoo.units import scaled, size_of
 
 _SIZE, _ROW, _PAD, _BAR = 12.5, 24.0, 14.0, 90.0
 _FONTS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
@@ -19,14 +21,17 @@ _FONTS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans',
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table: its heading, the text of a row's cell, and whether it holds numbers.
-
-    A row is a `zoo.graph.LayerRow`, or anything that has its name, kind, detail, shape and parameters and more.
-    """
+    """A column of the table: its heading, the text of a row's cell, and whether it holds numbers."""
 
     heading: str
-    text: Callable[[Any], str]
+    text: Callable[[LayerCost], str]
     number: bool = False
+
+
+def _field(row: LayerCost) -> str:
+    if row.whole_image:
+        return "image"
+    return format_field(row.receptive_field) if row.receptive_field else "-"
 
 
 COLUMNS = (
@@ -34,6 +39,9 @@ COLUMNS = (
     Column("Operation", lambda row: typeset(row.detail)),
     Column("Output shape", lambda row: format_shape(row.shape, " \N{MULTIPLICATION SIGN} ")),
     Column("Parameters", lambda row: f"{row.parameters:,}" if row.parameters else "-", number=True),
+    Column("Multiply-adds", lambda row: "-" if row.multiply_adds == 0 else scaled(row.multiply_adds), number=True),
+    Column("Memory", lambda row: size_of(row.memory), number=True),
+    Column("Sees", _field, number=True),
 )
 
 
@@ -42,23 +50,22 @@ def layers(scene: Scene) -> Iterator[Figure]:
     yield table_figure(scene.graph)
 
 
-def table_figure(graph: Graph, rows: Sequence[Any] = (), columns: tuple[Column, ...] = COLUMNS) -> Figure:
-    """The table of a graph ("layers", SVG), with a bar for each layer's share of the parameters.
-
-    `rows`, one per layer, may carry more than `zoo.graph.layer_table` does, for `columns` of one's own.
-    """
-    rows = rows or layer_table(graph)
-    heaviest = max(rows, key=lambda row: row.parameters)
+def table_figure(graph: Graph) -> Figure:
+    """The table of a graph ("layers", SVG), with a bar for each layer's share of the parameters."""
+    cost = table(graph)
+    heaviest = max(cost.layers, key=lambda row: row.parameters)
     share = 100 * heaviest.parameters / max(1, graph.parameters)
+    work = f" One image takes {scaled(cost.multiply_adds)} multiply-adds." if cost.multiply_adds is not None else ""
     caption = (
-        f"The {len(rows)} layers of {graph.name} in the order of the data, with {graph.parameters:,} parameters in all"
-        f"{f', {graph.frozen:,} of them not trained' if graph.frozen else ''}. The bars show where they sit: "
-        f"{heaviest.name} alone has {share:.0f} %."
+        f"The {len(cost.layers)} layers of {graph.name} in the order of the data, with {graph.parameters:,} parameters "
+        f"in all{f', {graph.frozen:,} of them not trained' if graph.frozen else ''}. The bars show where they sit: "
+        f"{heaviest.name} alone has {share:.0f} %.{work} Memory is that of a layer's output for one image in float32; "
+        f"the last column is how many pixels of the image, a side, one value depends on."
     )
-    return Figure("layers", _page(graph, rows, columns), "svg", caption)
+    return Figure("layers", _page(graph, cost.layers, COLUMNS), "svg", caption)
 
 
-def _page(graph: Graph, rows: Sequence[Any], columns: tuple[Column, ...]) -> bytes:
+def _page(graph: Graph, rows: Sequence[LayerCost], columns: tuple[Column, ...]) -> bytes:
     cells = [[column.text(row) for column in columns] for row in rows]
     widths = [
         max(
@@ -93,7 +100,7 @@ def _page(graph: Graph, rows: Sequence[Any], columns: tuple[Column, ...]) -> byt
 
 def _row(
     root: Any,
-    row: Any,
+    row: LayerCost,
     texts: list[str],
     columns: tuple[Column, ...],
     starts: list[float],
