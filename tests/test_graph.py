@@ -334,3 +334,14 @@ def test_named_stages_and_a_stem_are_found() -> None:
     named = ("mixed4_1x1_conv", "stem_conv1", "block1_conv2", "conv2_block1_1_conv", "inner/block_1_expand")
     assert [stage_of(name) for name in named] == ["mixed4", "stem", "block1", "conv2", "block_1"]
     assert [stage_of(name) for name in ("mixed4", "conv2d_17", "pool_dropout", "system_conv")] == [""] * 4
+
+
+@pytest.mark.deep
+def test_keras_own_inceptionv3_folds_onto_one_screen() -> None:
+    model = keras.applications.InceptionV3(weights=None, input_shape=(96, 96, 3), classes=2)
+    folded = fold(from_model(model, spec("inceptionv3")))
+    assert [node.name for node in folded.nodes] == [
+        *("input", "conv2d", "conv2d_1", "conv2d_2", "max_pooling2d", "conv2d_3", "conv2d_4", "max_pooling2d_1"),
+        *("mixed0 to mixed2", "mixed3 to mixed7", "mixed8 to mixed10", "avg_pool", "predictions"),
+    ]
+    assert folded.parameters == model.count_params()
