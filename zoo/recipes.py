@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import UnionType
@@ -249,6 +249,25 @@ def _candidates(architecture: Plugin, dataset: Plugin) -> list[tuple[Path, str]]
     )
     found = [(plugin.folder / "recipes" / f"{side}.toml", plugin.name) for plugin, side in order if plugin.folder]
     return [(path, owner) for path, owner in found if path.is_file()]
+
+
+def check_file(path: Path, owners: Collection[str]) -> list[tuple[str, Recipe]]:
+    """Every recipe of a plugin's file with the name that it belongs to, over core's values.
+
+    Raises UsageError, with the line, for a name that is none of `owners`, an unknown key or a wrong value.
+    """
+    found = []
+    for owner, recipes in _tables(path).items():
+        if owner not in owners:
+            known = ", ".join(sorted(owners))
+            raise UsageError(f"{path.name}: [{owner}.*] belongs to no plugin. {nearest(owner, owners)}Known: {known}")
+        for name, table in recipes.items():
+            where = _at(path.name, _line_numbers(path, (owner, name)))
+            values = {key: _checked(key, value, where(key)) for key, value in table.items()}
+            recipe = Recipe(**values)
+            check_sense(recipe, {key: where(key) for key in KEYS})
+            found.append((owner, recipe))
+    return found
 
 
 def _tables(path: Path) -> dict[str, dict[str, dict[str, Any]]]:

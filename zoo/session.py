@@ -6,6 +6,7 @@ plugin does not implement that hook. The contract of each hook is enforced here,
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,17 +15,47 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from zoo import defaults
-from zoo.errors import PluginError, ZooError
-from zoo.hookspecs import ARCHITECTURE_HOOKS, DATASET_HOOKS, OBSERVER_HOOKS, ZooSpecs
+from zoo.errors import PluginError, ZooError, nearest
+from zoo.hookspecs import HOOKS_OF, REQUIRED, ZooSpecs, hook_names
 from zoo.registry import TITLES, Plugin
 from zoo.types import Data, Examples, Figure, History, Model, RunContext, Source, Spec, View
 
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
 
-_ALLOWED = {"architecture": ARCHITECTURE_HOOKS, "dataset": DATASET_HOOKS, "plugin": OBSERVER_HOOKS}
-_REQUIRED = {"architecture": ("zoo_build",), "dataset": ("zoo_examples",), "plugin": ()}
 _log = logging.getLogger("zoo")
+
+
+def implemented_hooks(plugin: Plugin, implementation: Any) -> set[str]:
+    """The hooks that a plugin implements. Raises PluginError for one that is unknown, of another kind of
+    plugin, missing, or takes arguments that do not exist."""
+    manager = pluggy.PluginManager("zoo")
+    manager.add_hookspecs(ZooSpecs)
+    allowed, hooks = HOOKS_OF[plugin.kind], set()
+    for name in dir(implementation):
+        if name.startswith("_") or manager.parse_hookimpl_opts(implementation, name) is None:
+            continue
+        if name not in hook_names():
+            raise PluginError(f"{plugin.title} implements an unknown hook {name}. {nearest(name, allowed)}".rstrip())
+        if name not in allowed:
+            raise PluginError(
+                f"{plugin.title} implements {name}, which is not for {TITLES[plugin.kind]}s. "
+                f"Those may implement: {', '.join(sorted(allowed))}"
+            )
+        known = inspect.signature(getattr(ZooSpecs, name)).parameters
+        unknown = [
+            argument
+            for argument in inspect.signature(getattr(implementation, name)).parameters
+            if argument not in known
+        ]
+        if unknown:
+            takes = ", ".join(argument for argument in known if argument != "self")
+            raise PluginError(f"{plugin.title}: {name} has no argument {unknown[0]!r}. It may take: {takes}")
+        hooks.add(name)
+    for hook in REQUIRED[plugin.kind]:
+        if hook not in hooks:
+            raise PluginError(f"{plugin.title} does not implement {hook}, which every {TITLES[plugin.kind]} must")
+    return hooks
 
 
 class Session:
@@ -53,30 +84,9 @@ class Session:
     def _register(self, plugin: Plugin) -> set[str]:
         """Load a plugin, check that its hooks are of its kind, register it; return the hooks that it has."""
         implementation = plugin.load()
-        hooks = self._hooks_of(plugin, implementation)
-        for hook in _REQUIRED[plugin.kind]:
-            if hook not in hooks:
-                raise PluginError(f"{plugin.title} does not implement {hook}, which every {TITLES[plugin.kind]} must")
+        hooks = implemented_hooks(plugin, implementation)
         self._manager.register(implementation, name=f"{plugin.kind}:{plugin.name}")
         self._owners[id(implementation)] = plugin
-        return hooks
-
-    def _hooks_of(self, plugin: Plugin, implementation: Any) -> set[str]:
-        known = {name for name in dir(ZooSpecs) if name.startswith("zoo_")}
-        hooks: set[str] = set()
-        for name in dir(implementation):
-            if name.startswith("_") or self._manager.parse_hookimpl_opts(implementation, name) is None:
-                continue
-            if name not in known:
-                raise PluginError(
-                    f"{plugin.title} implements an unknown hook {name}. Known: {', '.join(sorted(known))}"
-                )
-            if name not in _ALLOWED[plugin.kind]:
-                raise PluginError(
-                    f"{plugin.title} implements {name}, which is not for {TITLES[plugin.kind]}s. "
-                    f"Those may implement: {', '.join(sorted(_ALLOWED[plugin.kind]))}"
-                )
-            hooks.add(name)
         return hooks
 
     def load(self) -> None:

@@ -1,0 +1,114 @@
+"""What a check is, and how checks of one plugin are run: each at most once, those that it needs first.
+
+A check is a function of a subject that returns if all is well, raises `Fails` with what was found, or
+`Skips` with the reason why it says nothing about this plugin.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+State = Literal["ok", "failed", "skipped"]
+
+
+class Fails(Exception):
+    """The plugin is wrong; the message says what was found."""
+
+
+class Skips(Exception):
+    """The check does not apply to this plugin; the message says why."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """`name` is what people see; `what` is true of a right plugin; `remedy` says how to mend a wrong one."""
+
+    name: str
+    what: str
+    remedy: str
+    run: Callable[[Any], None]
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check found: `detail` is the failure or the reason for skipping it."""
+
+    check: Check
+    state: State
+    detail: str = ""
+    seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The outcome as JSON has it."""
+        remedy = self.check.remedy if self.state == "failed" else ""
+        facts = {"name": self.check.name, "what": self.check.what, "state": self.state}
+        return facts | {"detail": self.detail, "remedy": remedy, "seconds": round(self.seconds, 2)}
+
+    def __str__(self) -> str:
+        return f"{self.check.name}: {self.detail}\nA right plugin: {self.check.what}.\nRemedy: {self.check.remedy}"
+
+
+def check(name: str, what: str, remedy: str, needs: tuple[str, ...] = ()) -> Callable[[Callable[[Any], None]], Check]:
+    """Make a `Check` of a function of a subject."""
+    return lambda run: Check(name, what, remedy, run, needs)
+
+
+class Conformance:
+    """The checks of one plugin, run when asked for; `subject` is what they share."""
+
+    def __init__(self, subject: Any, checks: Sequence[Check]) -> None:
+        self.subject = subject
+        self.checks = {check.name: check for check in checks}
+        self._outcomes: dict[str, Outcome] = {}
+
+    def outcome(self, name: str) -> Outcome:
+        """Run a check, unless it has been run, after those that it needs."""
+        if name not in self._outcomes:
+            self._outcomes[name] = self._run(self.checks[name])
+        return self._outcomes[name]
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Run every check, in order."""
+        return (self.outcome(name) for name in self.checks)
+
+    def _run(self, check: Check) -> Outcome:
+        for needed in check.needs:
+            if self.outcome(needed).state != "ok":
+                return Outcome(check, "skipped", f"it needs {needed}, which is {self.outcome(needed).state}")
+        began = time.monotonic()
+        state: State = "ok"
+        detail = ""
+        try:
+            check.run(self.subject)
+        except Fails as found:
+            state, detail = "failed", str(found)
+        except Skips as reason:
+            state, detail = "skipped", str(reason)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything: that is a finding)
+            state, detail = "failed", f"{describe(error)}{_where(error)}"
+        return Outcome(check, state, detail, time.monotonic() - began)
+
+
+def describe(error: BaseException) -> str:
+    """An error in a line or a few."""
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return f"{type(error).__name__}: {' '.join(line.strip() for line in lines[:4])}"[:600]
+
+
+def _where(error: BaseException) -> str:
+    """The innermost line of code that is neither the zoo's nor an installed framework's."""
+    own = str(Path(__file__).parent.parent)
+    frameworks = ("tensorflow", "keras", "numpy", "pluggy", "cv2", "importlib")
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        parts = Path(frame.filename).parts
+        if frame.filename.startswith((own, "<")) or any(name in parts for name in frameworks):
+            continue
+        if not frame.filename.startswith("/") or "/lib/python" not in frame.filename:
+            return f" ({Path(frame.filename).name}, line {frame.lineno})"
+    return ""
