@@ -23,6 +23,7 @@ GROUPS: dict[str, Kind] = {
     "zoo.datasets": "dataset",
     "zoo.plugins": "plugin",
 }
+KINDS: tuple[Kind, ...] = get_args(Kind)
 TITLES: dict[Kind, str] = {"architecture": "architecture", "dataset": "data set", "plugin": "plugin"}
 Status = Literal["ok", "clash", "broken", "incompatible", "disabled"]
 
@@ -107,12 +108,17 @@ class Registry:
         Raises UsageError for an unknown name (the nearest is suggested), PluginError for one that clashes,
         is broken, incompatible or disabled.
         """
+        return _usable(self.find(kind, name))
+
+    def find(self, kind: Kind, name: str) -> Plugin:
+        """Return the plugin of exactly this name, usable or not; a usable one first.
+
+        Raises UsageError for an unknown name (the nearest is suggested).
+        """
         rows = [plugin for plugin in self.of(kind) if plugin.name == name]
-        for status in ("ok", "clash", "broken", "incompatible", "disabled"):
-            for row in rows:
-                if row.status == status:
-                    return _usable(row)
-        raise UsageError(self._unknown(kind, name))
+        if not rows:
+            raise UsageError(self._unknown(kind, name))
+        return min(rows, key=lambda row: get_args(Status).index(row.status))
 
     def _unknown(self, kind: Kind, name: str) -> str:
         known = sorted({plugin.name for plugin in self.of(kind)})

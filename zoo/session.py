@@ -116,6 +116,15 @@ class Session:
             return False
         return True
 
+    def hook(self, name: str, **arguments: Any) -> Any:
+        """Call a working hook and nothing else: what it returns is not checked, what it raises comes as it is."""
+        self.load()
+        return getattr(self._manager.hook, name)(**arguments)
+
+    def data_hook(self, name: str, **arguments: Any) -> Any:
+        """As `hook`, of the data set, whose architecture need not be loaded."""
+        return getattr(self._manager.hook, name)(**arguments)
+
     # data set -----------------------------------------------------------------------------------------------
 
     def examples(self, source: Source) -> Examples:

@@ -31,6 +31,8 @@ COMMANDS = {
     "list": Entry("zoo.cli.list_", "List architectures and data sets."),
     "show": Entry("zoo.cli.show", "Show what is known about an architecture, a data set or a run."),
     "plugins": Entry("zoo.cli.plugins", "List every installed plugin, and whether it can be used."),
+    "check": Entry("zoo.cli.check", "Check that a plugin keeps what the zoo promises."),
+    "new": Entry("zoo.cli.new", "Start a project for an architecture or a data set of your own."),
     "data": Entry("zoo.cli.data", "Look at data sets, find and prepare them."),
     "build": Entry("zoo.cli.build", "Build a network and print its layers; no training."),
     "train": Entry("zoo.cli.train", "Train an architecture on a data set."),

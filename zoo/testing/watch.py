@@ -8,7 +8,7 @@ import os
 import random
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,10 +111,8 @@ def fresh_import(module: str) -> Imported:
     try:
         with offline() as tried, redirect_stdout(out), redirect_stderr(err), restored(state):
             seen.network = tried
-            try:
+            with suppress(NetworkUsed):
                 importlib.import_module(module)
-            except NetworkUsed:
-                pass
             seen.state = changed(state, global_state())
     finally:
         for name in [name for name in sys.modules if name.partition(".")[0] == package]:

@@ -1,0 +1,83 @@
+"""`zoo check`: the conformance suite on an installed plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo.cli.text import print_json
+from zoo.errors import PluginError, UsageError
+from zoo.registry import KINDS, TITLES, Plugin, Registry
+
+if TYPE_CHECKING:
+    from zoo.testing import Outcome
+
+
+@click.command(
+    "check",
+    epilog="""\b
+Examples:
+  zoo check my-net
+  zoo check vgg16 --set width=0.125      a deep network, at an eighth of its width
+  zoo check my-data --source FOLDER
+  zoo check my-net --json
+""",
+)
+@click.argument("name")
+@click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="An option of the architecture.")
+@click.option("--source", type=click.Path(path_type=Path), help="Where the data set lies.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(context: click.Context, name: str, settings: tuple[str, ...], source: Path | None, as_json: bool) -> None:
+    """Check that the architecture, data set or plugin NAME keeps what the zoo promises.
+
+    Each check is named; what fails comes with what was found and how to mend it. Synthetic images, on the
+    CPU; nothing is downloaded. The same checks are tests in `zoo.testing`. Ends with exit code 3 if one fails.
+    """
+    from zoo.recipes import parse_setting
+    from zoo.testing import conformance
+
+    plugin = _find(name)
+    options = {key: value for setting in settings for key, value in parse_setting(setting).items()}
+    outcomes = []
+    if not as_json:
+        click.echo(f"{plugin.title}\n")
+    for outcome in conformance(plugin, options=options, source=source).outcomes():
+        outcomes.append(outcome)
+        if not as_json:
+            click.echo(_row(outcome))
+    failed = [outcome.check.name for outcome in outcomes if outcome.state == "failed"]
+    if as_json:
+        print_json({"plugin": plugin.as_dict(), "checks": [outcome.as_dict() for outcome in outcomes]})
+    else:
+        states = [outcome.state for outcome in outcomes]
+        seconds = sum(outcome.seconds for outcome in outcomes)
+        counts = ", ".join(f"{states.count(state)} {state}" for state in ("ok", "failed", "skipped"))
+        click.echo(f"\n{counts}; {seconds:.0f} s")
+    if failed:
+        context.exit(PluginError.exit_code)
+
+
+def _find(name: str) -> Plugin:
+    registry = Registry.discover()
+    kinds = [kind for kind in KINDS if any(row.name == name for row in registry.of(kind))]
+    if len(kinds) > 1:
+        titles = " and ".join(f"{TITLES[kind]} of {registry.find(kind, name).distribution}" for kind in kinds)
+        raise UsageError(f"{name!r} is an {titles}; rename one of them")
+    if not kinds:
+        from zoo.errors import nearest
+
+        known = sorted({plugin.name for plugin in registry.plugins})
+        raise UsageError(f"No plugin {name!r} is installed. {nearest(name, known)}Installed: {', '.join(known)}")
+    return registry.find(kinds[0], name)
+
+
+def _row(outcome: Outcome) -> str:
+    text = f"{outcome.state:<8} {outcome.check.name:<25} {outcome.check.what}"
+    if outcome.state == "skipped":
+        return f"{outcome.state:<8} {outcome.check.name:<25} {outcome.detail}"
+    if outcome.state == "failed":
+        return f"{text}\n{'':<9}found: {outcome.detail}\n{'':<9}remedy: {outcome.check.remedy}"
+    return text
