@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.registry import Kind, Plugin
+from zoo.cards import Kind
+from zoo.registry import Plugin
 from zoo.testing.architecture import BUILDING
 from zoo.testing.checks import Check, Conformance, Fails, Outcome, Skips
 from zoo.testing.dataset import DATA, DatasetSubject

@@ -313,8 +313,10 @@ def seed_other(subject: ArchitectureSubject) -> None:
     ("builds",),
 )
 def build_state(subject: ArchitectureSubject) -> None:
+    from zoo.contract import building
+
     ignored = {"Python's random state", "NumPy's random state"}  # core seeds them and puts them back
-    with _watched() as found:
+    with building(subject.spec(), "bfloat16"), _watched() as found:
         subject.session.hook("zoo_build", spec=subject.spec())
     differing = [name for name in found if name not in ignored]
     if differing:

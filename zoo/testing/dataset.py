@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -77,28 +76,14 @@ class DatasetSubject(Subject):
         """The first pass."""
         return one_pass(self.examples.iterate(), self.examples.count)
 
-    @cached_property
-    def few(self) -> Examples:
-        """The data set as it is, or every n-th of its examples."""
-        every = max(1, self.examples.count // SAMPLE)
-        examples = self.examples
-
-        def iterate() -> Iterator[Example]:
-            return (example for index, example in enumerate(examples.iterate()) if index % every == 0)
-
-        if every == 1:
-            return examples
-        signature = f"{examples.signature} every {every}"
-        return replace(examples, iterate=iterate, count=len(range(0, examples.count, every)), signature=signature)
-
-    def prepare(self, cache: str, examples: Examples | None = None) -> Data:
-        """Decode and split into a cache of its own, as a training would."""
+    def prepare(self, cache: str | None, examples: Examples | None = None) -> Data:
+        """Decode and split a sample, as a training would; into a cache of its own, or the user's."""
         from zoo.data import prepare
         from zoo.recipes import Recipe
 
         recipe = Recipe(image_size=SIZE, split="hash", validation=1, test=1)
-        with _cache(self.folder / cache):
-            return prepare(examples or self.few, self.plugin.name, recipe, self.plugin.facts.channels[0])
+        with _cache(self.folder / cache if cache else None):
+            return prepare(examples or sampled(self.examples), self.plugin.name, recipe, self.plugin.facts.channels[0])
 
     @cached_property
     def prepared(self) -> Data:
@@ -106,8 +91,24 @@ class DatasetSubject(Subject):
         return self.prepare("cache")
 
 
+def sampled(examples: Examples) -> Examples:
+    """The examples as they are, or every n-th of them."""
+    every = max(1, examples.count // SAMPLE)
+    if every == 1:
+        return examples
+
+    def iterate() -> Iterator[Example]:
+        return (example for index, example in enumerate(examples.iterate()) if index % every == 0)
+
+    signature = f"{examples.signature} every {every}"
+    return replace(examples, iterate=iterate, count=len(range(0, examples.count, every)), signature=signature)
+
+
 @contextmanager
-def _cache(folder: Path) -> Iterator[None]:
+def _cache(folder: Path | None) -> Iterator[None]:
+    if folder is None:
+        yield
+        return
     before = os.environ.get("ZOO_CACHE")
     os.environ["ZOO_CACHE"] = str(folder)
     try:
@@ -150,12 +151,12 @@ def _digest(example: Example) -> bytes | None:
 )
 def framework_free(subject: DatasetSubject) -> None:
     code = f"import sys, {subject.module}; print(*[name for name in {FRAMEWORKS!r} if name in sys.modules])"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise Fails(f"it can't be imported alone: {done.stderr.strip().splitlines()[-1]}")
-    if done.stdout.strip():
-        raise Fails(f"importing it imports {', '.join(done.stdout.split())}")
+    process = _start(code, {})
+    out, errors = process.communicate()
+    if process.returncode:
+        raise Fails(f"it can't be imported alone: {errors.strip().splitlines()[-1]}")
+    if out.strip():
+        raise Fails(f"importing it imports {', '.join(out.split())}")
 
 
 @check(
@@ -354,34 +355,52 @@ def fingerprint(subject: DatasetSubject) -> None:
 @check(
     "prepare-idempotent",
     "preparing it again reads no image again",
-    "keep the signature as long as the source is the same",
+    "keep the signature as long as the source is the same: iterate must not touch what it is derived from",
     ("splits", "signature"),
 )
 def prepare_idempotent(subject: DatasetSubject) -> None:
-    reads = 0
-    few = subject.few
-
-    def counted() -> Iterator[Example]:
-        nonlocal reads
-        reads += 1
-        return few.iterate()
-
-    again = subject.prepare("cache", replace(few, iterate=counted))
-    if reads or again.fingerprint != subject.prepared.fingerprint:
-        raise Fails("it was decoded a second time")
+    assert subject.prepared  # noqa: S101 (prepared once)
+    subject.prepare("cache", sampled(subject.describe()))
+    if len(_caches(subject.folder / "cache")) != 1:
+        raise Fails("asked again, it has another signature, and is decoded a second time")
 
 
 @check(
     "prepare-concurrent",
-    "two that prepare it at once get the same",
-    "let each iterate() open files of its own, and write nothing",
+    "two processes that prepare it at once get the same, and one of them waits for the other",
+    "derive the signature from the source alone, not from the process; let iterate() write nothing",
     ("splits",),
 )
 def prepare_concurrent(subject: DatasetSubject) -> None:
-    with _cache(subject.folder / "shared-cache"), ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda _: subject.prepare("shared-cache"), range(2)))
-    if len({data.fingerprint for data in found}) != 1:
-        raise Fails("they differ")
+    cache = subject.folder / "shared-cache"
+    given = None if subject.given is None else str(subject.given)
+    code = f"from zoo.testing.dataset import print_fingerprint as p; p({subject.plugin.name!r}, {given!r})"
+    both = [_start(code, {"ZOO_CACHE": str(cache)}) for _ in range(2)]
+    said = [process.communicate() for process in both]
+    for process, (_, errors) in zip(both, said, strict=True):
+        if process.returncode:
+            raise Fails(f"one of them failed: {errors.strip().splitlines()[-1]}")
+    if len({out for out, _ in said}) != 1 or len(_caches(cache)) != 1:
+        raise Fails("each made a cache of its own")
+
+
+def print_fingerprint(name: str, given: str | None) -> None:
+    """What each of the two processes does."""
+    from zoo.registry import Registry
+
+    subject = DatasetSubject(Registry.discover().find("dataset", name), None if given is None else Path(given))
+    print(subject.prepare(None).fingerprint)
+
+
+def _start(code: str, variables: dict[str, str]) -> subprocess.Popen[str]:
+    """Start Python with what this process can import."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | variables
+    command = [sys.executable, "-c", code]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+
+
+def _caches(folder: Path) -> list[Path]:
+    return [path for path in (folder / "images").iterdir() if path.is_dir()]
 
 
 @check(

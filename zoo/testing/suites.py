@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from zoo.registry import Kind, Registry
+from zoo.cards import Kind
+from zoo.registry import Registry
 from zoo.testing.checks import Check, Conformance
 
 

@@ -189,14 +189,14 @@ def _learns(subject: TrainedSubject, factor: float) -> bool:
     optimizer.build(weights)
     images = tf.constant(subject.images * factor)
 
-    @tf.function
-    def step() -> Any:
+    def descend() -> Any:
         with tf.GradientTape() as tape:
             logits = tf.cast(model(images, training=True), tf.float32)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(subject.labels, logits))
         optimizer.apply(tape.gradient(loss, weights), weights)
         return loss
 
+    step = tf.function(descend)
     losses = [float(step()) for _ in range(REPEATS * EPOCHS)]
     return losses[-1] < 0.5 * losses[0]
 
