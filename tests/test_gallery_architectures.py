@@ -76,11 +76,12 @@ class Wrong:
     def code(self) -> str:
         assert self.change[0] in self.base
         old, new = self.change
-        code = self.base.replace(old, textwrap.dedent(new), 1) if old else self.base
+        code = self.base.replace(old, new, 1) if old else self.base
         return code + textwrap.dedent(self.more)
 
 
 DENSE = "outputs = keras.layers.Dense(spec.classes)(x)"
+RETURN = "return keras.Model(inputs, outputs)"
 RESCALE = "x = keras.layers.Rescaling(1 / 255)(inputs)"
 FLATTEN = "x = keras.layers.Flatten()(x)"
 TRAIN = HOOK + "zoo_train(model, data, recipe, run):\n"
@@ -92,14 +93,17 @@ LOOP = (
     variables = [*model.variables, *optimizer.variables]
     {restore}
     for step in range(done, 60):
-        if {stop}:
-            break
         with tf.GradientTape() as tape:
             logits = model(tf.cast(data.train.take(), tf.float32), training=True)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(data.train.labels, logits))
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
         run.log(step, loss=float(loss))
-        run.checkpoint(step + 1, {{str(i): np.asarray(v) for i, v in enumerate(variables)}} | {{"done": np.array(step + 1)}})
+        stopping = {stop}
+        if stopping or step == 59:
+            state = {{str(index): np.asarray(variable) for index, variable in enumerate(variables)}}
+            run.checkpoint(step + 1, state | {{"done": np.array(step + 1)}})
+        if stopping:
+            break
     return run.history
 """
 )
@@ -176,7 +180,7 @@ WRONG = [
         "it ends with a sigmoid",
         (DENSE, DENSE.replace("classes)", "classes, activation='sigmoid')")),
     ),
-    Wrong("any-batch", "the batch size is a constant", ("spec.channels))", "spec.channels), batch_size=16)")),
+    Wrong("any-batch", "the batch size is a constant", ("[-1, self.inputs]", "[16, self.inputs]"), base=RAW),
     Wrong(
         "size-smallest",
         "it halves the image further than the card says",
@@ -223,8 +227,11 @@ WRONG = [
         "seed-same",
         "weights are drawn from an unseeded generator",
         (
-            "return keras.Model(inputs, outputs)",
-            "model = keras.Model(inputs, outputs)\n    model.set_weights([np.random.default_rng().normal(size=w.shape, scale=0.1) for w in model.get_weights()])\n    return model",
+            RETURN,
+            """model = keras.Model(inputs, outputs)
+    random = np.random.default_rng()
+    model.set_weights([random.normal(size=weight.shape, scale=0.1) for weight in model.get_weights()])
+    return model""",
         ),
     ),
     Wrong("seed-other", "it seeds by itself", ("    inputs =", "    keras.utils.set_random_seed(0)\n    inputs =")),
@@ -247,13 +254,22 @@ WRONG = [
     ),
     Wrong(
         "deterministic",
-        "dropout stays on",
-        (FLATTEN, "x = keras.layers.Dropout(0.5)(keras.layers.Flatten()(x), training=True)"),
+        "noise stays on",
+        (FLATTEN, FLATTEN + "\n    x = Noise()(x)"),
+        more="""
+        class Noise(keras.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.seeds = keras.random.SeedGenerator(1)
+
+            def call(self, x):
+                return x + keras.random.normal(keras.ops.shape(x), stddev=0.1, seed=self.seeds)
+        """,
     ),
     Wrong(
         "batch-independent",
         "the normalisation uses the batch's statistics",
-        (FLATTEN, "x = keras.layers.BatchNormalization()(x, training=True)\n    " + FLATTEN),
+        (FLATTEN, "x = x - keras.ops.mean(x, axis=0, keepdims=True)\n    " + FLATTEN),
     ),
     Wrong(
         "own-train-step",
@@ -266,8 +282,10 @@ WRONG = [
         "gradients",
         "a variable is never used",
         (
-            "return keras.Model(inputs, outputs)",
-            "model = keras.Model(inputs, outputs)\n    model.unused = model.add_weight(shape=(2, 2), name='unused')\n    return model",
+            RETURN,
+            """model = keras.Model(inputs, outputs)
+    model.unused = model.add_weight(shape=(2, 2), name="unused")
+    return model""",
         ),
     ),
     Wrong("input-scale", "it expects 0..1", (RESCALE, "x = inputs")),
@@ -283,7 +301,9 @@ WRONG = [
         "all that it sees goes through one linear unit",
         (
             FLATTEN,
-            "x = keras.ops.mean(x, axis=(1, 2, 3))[:, None]\n    outputs = keras.layers.Dense(spec.classes)(x)\n    return keras.Model(inputs, outputs)",
+            """x = keras.layers.Dense(1)(keras.ops.mean(x, axis=(1, 2, 3))[:, None])
+    outputs = keras.layers.Dense(spec.classes)(x)
+    return keras.Model(inputs, outputs)""",
         ),
     ),
     Wrong(

@@ -21,6 +21,7 @@ from zoo.types import Spec
 Array = np.ndarray[Any, Any]
 COUNT = 16
 CLASSES = 4
+BLOCKS = 4
 WORKING_SIZE = 16
 """Pixels of the images that most checks use, where the card allows as few."""
 
@@ -46,7 +47,7 @@ class ArchitectureSubject(Subject):
         from zoo.contract import building
 
         self.session.load()
-        with building(spec, precision):
+        with restored(global_state()), building(spec, precision):
             return self.session.hook("zoo_build", spec=spec)
 
     @cached_property
@@ -71,12 +72,13 @@ class ArchitectureSubject(Subject):
 
 
 def images_for(spec: Spec, count: int = COUNT) -> Array:
-    """Generated images with something of everything: a colour of their own, a gradient and noise."""
+    """Generated images, each with a pattern of its own that is easy to tell: blocks of colours, and noise."""
     generator = np.random.default_rng(7)
-    shape = (count, spec.height, spec.width, spec.channels)
-    ramp = np.linspace(-40, 40, spec.width)[None, None, :, None] * generator.choice([-1, 1], (count, 1, 1, 1))
-    flat = generator.uniform(30, 225, (count, 1, 1, spec.channels))
-    drawn: Array = (flat + ramp + generator.normal(0, 25, shape)).clip(0, 255).round().astype(np.float32)
+    blocks = generator.uniform(0, 255, (count, BLOCKS, BLOCKS, spec.channels))
+    rows = np.arange(spec.height) * BLOCKS // spec.height
+    columns = np.arange(spec.width) * BLOCKS // spec.width
+    pixels = blocks[:, rows][:, :, columns]
+    drawn: Array = (pixels + generator.normal(0, 10, pixels.shape)).clip(0, 255).round().astype(np.float32)
     return drawn
 
 

@@ -52,7 +52,11 @@ class DatasetSubject(Subject):
         super().__init__(plugin)
         self.given = given
         self.complete = complete
-        self.session = Session(plugin, plugin)
+
+    @cached_property
+    def session(self) -> Session:
+        """A session of the data set alone."""
+        return Session(self.plugin, self.plugin)
 
     def describe(self, source: Source | None = None) -> Examples:
         """Call `zoo_examples`, with the network forbidden."""
@@ -359,7 +363,7 @@ def fingerprint(subject: DatasetSubject) -> None:
     ("splits", "signature"),
 )
 def prepare_idempotent(subject: DatasetSubject) -> None:
-    assert subject.prepared  # noqa: S101 (prepared once)
+    subject.prepared  # noqa: B018 (prepares it)
     subject.prepare("cache", sampled(subject.describe()))
     if len(_caches(subject.folder / "cache")) != 1:
         raise Fails("asked again, it has another signature, and is decoded a second time")

@@ -14,7 +14,7 @@ from zoo.errors import ZooError
 from zoo.hookspecs import HOOKS_OF, hook_names
 from zoo.registry import Plugin, Registry
 from zoo.testing.checks import Fails, Skips, check
-from zoo.testing.watch import Imported, fresh_import
+from zoo.testing.watch import Imported, fresh_import, global_state, restored
 
 
 class Subject:
@@ -41,8 +41,9 @@ class Subject:
 
     @cached_property
     def implementation(self) -> Any:
-        """The module or object that carries the hooks."""
-        return self.plugin.load()
+        """The module or object that carries the hooks; the settings that importing it made are undone."""
+        with restored(global_state()):
+            return self.plugin.load()
 
 
 @check(
@@ -82,15 +83,15 @@ def card_name(subject: Subject) -> None:
 )
 def imports(subject: Subject) -> None:
     try:
-        subject.plugin.load()
+        subject.implementation  # noqa: B018 (imports it)
     except ZooError as error:
         raise Fails(str(error).splitlines()[0]) from error
 
 
 @check("import-output", "importing it prints nothing", "remove the print or warning", needs=("imports",))
 def import_output(subject: Subject) -> None:
-    if subject.imported.output.strip():
-        raise Fails(f"importing {subject.module} prints: {subject.imported.output.strip()[:200]!r}")
+    if subject.imported.output:
+        raise Fails(f"importing {subject.module} prints: {subject.imported.output[:200]!r}")
 
 
 @check(

@@ -19,8 +19,8 @@ from zoo.testing.architecture import CLASSES, COUNT, ArchitectureSubject, Array,
 from zoo.testing.checks import Fails, check
 from zoo.types import Data, Figure, History, Part
 
-REPEATS = 4
-EPOCHS = 15
+REPEATS = 12
+EPOCHS = 6
 RATES = (1e-3, 3e-3, 2e-4)
 STOP_AT = 3
 """The run that is interrupted is told so when it asks for the third time."""
@@ -100,11 +100,16 @@ def _active_run(folder: Path, subject: TrainedSubject, recipe: Recipe, stop_at: 
         """A run whose user asks to stop at a moment of the test's choice."""
 
         asked = 0
+        restored = False
 
         @property
         def stopping(self) -> bool:
             self.asked += 1
             return bool(stop_at) and self.asked >= stop_at
+
+        def restore(self) -> dict[str, Array] | None:
+            self.restored = True
+            return super().restore()
 
     folder.mkdir(exist_ok=True)
     resolved = ResolvedRecipe("check", recipe, dict.fromkeys(KEYS, "zoo check"))
@@ -253,6 +258,8 @@ def resumes(subject: TrainedSubject) -> None:
     if checkpoints.newest(stopped.run.run.checkpoints) is None:
         raise Fails("the interrupted run left no checkpoint")
     resumed = subject.train(directory=stopped.run.directory)
+    if not resumed.run.restored:
+        raise Fails("zoo_train does not call run.restore: an interrupted run begins anew")
     whole, again = weights_of(subject.trained.model), weights_of(resumed.model)
     names = [str(getattr(v, "path", v.name)) for v in resumed.model.variables]
     differing = [name for name, a, b in zip(names, whole, again, strict=True) if not np.array_equal(a, b)]

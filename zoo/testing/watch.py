@@ -7,6 +7,7 @@ import io
 import os
 import random
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
@@ -50,10 +51,10 @@ def global_state() -> dict[str, Any]:
         "Python's random state": random.getstate(),
         "the environment variables": dict(os.environ),
         "the working directory": os.getcwd(),  # noqa: PTH109 (a removed directory is no Path)
-        "the list of warning filters": len(sys.modules["warnings"].filters) if "warnings" in sys.modules else 0,
+        "the list of warning filters": len(warnings.filters),
     }
     if numpy := sys.modules.get("numpy"):
-        state["NumPy's random state"] = [str(part) for part in numpy.random.get_state()]
+        state["NumPy's random state"] = _numpy_state(numpy)
         state["NumPy's error handling"] = numpy.geterr()
     if keras := sys.modules.get("keras"):
         state["Keras' dtype policy"] = keras.config.dtype_policy().name
@@ -62,6 +63,11 @@ def global_state() -> dict[str, Any]:
     if tensorflow := sys.modules.get("tensorflow"):
         state["TensorFlow's eager mode of functions"] = tensorflow.config.functions_run_eagerly()
     return state
+
+
+def _numpy_state(numpy: Any) -> tuple[Any, ...]:
+    name, keys, *rest = numpy.random.get_state()
+    return (name, keys.tobytes(), *rest)
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -76,6 +82,10 @@ def restored(before: Mapping[str, Any]) -> Iterator[None]:
         yield
     finally:
         random.setstate(before["Python's random state"])
+        if "NumPy's random state" in before:
+            numpy: Any = sys.modules["numpy"]
+            name, keys, *rest = before["NumPy's random state"]
+            numpy.random.set_state((name, numpy.frombuffer(keys, numpy.uint32), *rest))
         os.environ.clear()
         os.environ.update(before["the environment variables"])
         os.chdir(before["the working directory"])
@@ -100,23 +110,42 @@ class Imported:
 def fresh_import(module: str) -> Imported:
     """Import a module and its package as for the first time, watched; what was imported before stays.
 
-    Its own dependencies are imported first, and not watched: what they do is not the plugin's fault.
+    What it has imported by then stays imported: what its dependencies do is not the plugin's fault.
     """
     package = module.partition(".")[0]
-    importlib.import_module(module)
     before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == package}
     seen = Imported()
-    state = global_state()
     out, err = io.StringIO(), io.StringIO()
-    try:
-        with offline() as tried, redirect_stdout(out), redirect_stderr(err), restored(state):
-            seen.network = tried
-            with suppress(NetworkUsed):
-                importlib.import_module(module)
-            seen.state = changed(state, global_state())
-    finally:
-        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
-            del sys.modules[name]
-        sys.modules.update(before)
-    seen.output = out.getvalue() + err.getvalue()
+    with restored(global_state()):
+        _neutral()
+        try:
+            with (
+                offline() as tried,
+                redirect_stdout(out),
+                redirect_stderr(err),
+                warnings.catch_warnings(record=True) as warned,
+            ):
+                seen.network = tried
+                warnings.simplefilter("always")
+                state = global_state()
+                with suppress(NetworkUsed):
+                    importlib.import_module(module)
+                seen.state = changed(state, global_state())
+        finally:
+            for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+                del sys.modules[name]
+            sys.modules.update(before)
+    said = [str(warning.message) for warning in warned]
+    seen.output = "\n".join([out.getvalue(), err.getvalue(), *said]).strip()
     return seen
+
+
+def _neutral() -> None:
+    """Settings that no plugin would make: what was imported before may have made its own already."""
+    random.seed(os.urandom(8))
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(int.from_bytes(os.urandom(4)))
+    if keras := sys.modules.get("keras"):
+        keras.config.set_dtype_policy("float32")
+        keras.config.set_floatx("float32")
+        keras.config.set_image_data_format("channels_last")
