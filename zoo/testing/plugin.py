@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 import tempfile
+import weakref
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,16 +20,12 @@ from zoo.testing.watch import Imported, fresh_import, global_state, restored
 
 
 class Subject:
-    """A plugin under test, and a folder for what its checks write."""
+    """A plugin under test, and a temporary folder for what its checks write, removed with the subject."""
 
     def __init__(self, plugin: Plugin) -> None:
         self.plugin = plugin
-        self._folder = tempfile.TemporaryDirectory(prefix="zoo-check-", ignore_cleanup_errors=True)
-
-    @property
-    def folder(self) -> Path:
-        """A temporary folder, removed with the subject."""
-        return Path(self._folder.name)
+        self.folder = Path(tempfile.mkdtemp(prefix="zoo-check-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     @property
     def module(self) -> str:

@@ -126,7 +126,9 @@ def fresh_import(module: str) -> Imported:
                 warnings.catch_warnings(record=True) as warned,
             ):
                 seen.network = tried
-                warnings.simplefilter("always")
+                warnings.simplefilter("ignore")
+                for shown in (UserWarning, FutureWarning, RuntimeWarning):  # by default, to a user
+                    warnings.simplefilter("always", shown)
                 state = global_state()
                 with suppress(NetworkUsed):
                     importlib.import_module(module)

@@ -1,0 +1,67 @@
+"""`zoo new`: a complete small project for an architecture or a data set, from the templates beside this module."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from zoo import __version__
+from zoo.errors import UsageError, ZooError
+
+Kind = Literal["architecture", "dataset"]
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+def create(kind: Kind, name: str, folder: Path) -> list[Path]:
+    """Write the project into `folder`, which must be new or empty; return the files written.
+
+    `name` is the public name, lower-case words joined by hyphens ("my-net"). Raises UsageError for another
+    name, ZooError for a folder that holds something.
+    """
+    if not _NAME.fullmatch(name):
+        suggestion = "-".join(re.findall(r"[a-z0-9]+", name.lower())).lstrip("0123456789-") or "my-net"
+        raise UsageError(
+            f"A name is lower-case words and numbers joined by hyphens. Received: {name!r}. Try: {suggestion}"
+        )
+    package = name.replace("-", "_")
+    if keyword.iskeyword(package) or package in ("zoo", "keras", "tensorflow"):
+        raise UsageError(f"A package can't be called {package!r}. Try: my-{name}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ZooError(f"{folder} exists and is not an empty folder. Choose another: --output FOLDER")
+    written = []
+    for source, target in _plan(kind, package):
+        text = files("zoo").joinpath("templates", source).read_text(encoding="utf-8")
+        path = folder / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_filled(text, name, package), encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def _plan(kind: Kind, package: str) -> list[tuple[str, str]]:
+    """Which template becomes which file of the project."""
+    plan = [
+        (f"{kind}.py.txt", f"{package}/__init__.py"),
+        (f"{kind}.toml.txt", f"{package}/zoo.toml"),
+        (f"test_{kind}.py.txt", f"tests/test_{package}.py"),
+        (f"{kind}.md.txt", "README.md"),
+        (f"pyproject_{kind}.toml.txt", "pyproject.toml"),
+        ("ci.yml.txt", ".github/workflows/tests.yml"),
+        ("gitignore.txt", ".gitignore"),
+    ]
+    recipes = [("recipe.toml.txt", f"{package}/recipes/mnist.toml")] if kind == "architecture" else []
+    return plan + recipes
+
+
+def _filled(text: str, name: str, package: str) -> str:
+    api = ".".join(__version__.split(".")[:2])
+    words = {
+        "NAME": name,
+        "PACKAGE": package,
+        "CLASS": "".join(part.capitalize() for part in name.split("-")),
+        "ZOO": api,
+    }
+    return re.sub(r"@([A-Z]+)@", lambda found: words[found[1]], text)
