@@ -42,7 +42,9 @@ _HOMES = {
         "View",
     ],
 }
-_MODULES = ("defaults", "errors", "options", "pretrained", "recipes", "testing", "types")
+# old name: (the release that warns, the new name); see zoo/deprecation.py
+_DEPRECATED: dict[str, tuple[str, str]] = {}
+_MODULES = ("defaults", "errors", "figures", "options", "pretrained", "recipes", "testing", "types")
 
 __all__ = [
     "Data",
@@ -81,6 +83,13 @@ def __getattr__(name: str) -> Any:
     # the verbs need NumPy and TensorFlow, the hooks pluggy; a listing needs none of them
     from importlib import import_module
 
+    if name in _DEPRECATED:
+        import warnings
+
+        from zoo.deprecation import deprecation
+
+        since, name = _DEPRECATED[old := name]
+        warnings.warn(deprecation(f"zoo.{old}", since, f"zoo.{name}"), stacklevel=2)
     for module, names in _HOMES.items():
         if name in names:
             return getattr(import_module(module), name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from zoo.cards import API, CHANNELS, Card, CardFile, Kind, read_card_file
 from zoo.errors import PluginError, UsageError, nearest
+from zoo.removal import removal
 
 GROUPS: dict[str, Kind] = {
     "zoo.architectures": "architecture",
@@ -80,8 +80,8 @@ class Plugin:
     @property
     def remedy(self) -> str:
         """The commands that disable or remove the plugin."""
-        uninstall = f"{sys.executable} -m pip uninstall {self.distribution}"
-        return f"Disable it: ZOO_DISABLE={self.name}   Remove it: {uninstall}"
+        remove = removal(self.distribution)
+        return f"Disable it: ZOO_DISABLE={self.name}" + f"   Remove it: {remove}" * bool(remove)
 
 
 class Registry:

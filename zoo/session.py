@@ -18,6 +18,7 @@ from zoo import defaults
 from zoo.errors import PluginError, ZooError, nearest
 from zoo.hookspecs import HOOKS_OF, REQUIRED, ZooSpecs, hook_names
 from zoo.registry import TITLES, Plugin
+from zoo.trace import traced
 from zoo.types import Data, Examples, Figure, History, Model, RunContext, Source, Spec, View
 
 if TYPE_CHECKING:
@@ -119,11 +120,20 @@ class Session:
     def hook(self, name: str, **arguments: Any) -> Any:
         """Call a working hook and nothing else: what it returns is not checked, what it raises comes as it is."""
         self.load()
-        return getattr(self._manager.hook, name)(**arguments)
+        return self._invoke(name, arguments)
 
     def data_hook(self, name: str, **arguments: Any) -> Any:
         """As `hook`, of the data set, whose architecture need not be loaded."""
-        return getattr(self._manager.hook, name)(**arguments)
+        return self._invoke(name, arguments)
+
+    def _invoke(self, hook: str, arguments: dict[str, Any]) -> Any:
+        (implementation,) = getattr(self._manager.hook, hook).get_hookimpls()
+        with traced(hook, self._title(implementation)):
+            return getattr(self._manager.hook, hook)(**arguments)
+
+    def _title(self, implementation: Any) -> str:
+        owner = self._owners.get(id(implementation.plugin))
+        return owner.title if owner else "core"
 
     # data set -----------------------------------------------------------------------------------------------
 
@@ -200,8 +210,9 @@ class Session:
         for implementation in implementations:  # registered first, called first: core, then the plugins
             owner = self._owners.get(id(implementation.plugin))
             try:
-                drawn: Any = implementation.function(*[arguments[name] for name in implementation.argnames])
-                produced: list[Figure] = list(drawn)
+                with traced(hook, self._title(implementation)):
+                    drawn: Any = implementation.function(*[arguments[name] for name in implementation.argnames])
+                    produced: list[Figure] = list(drawn)
             except ZooError:
                 raise
             except Exception as error:
@@ -219,7 +230,8 @@ class Session:
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             owner = self._owners.get(id(implementation.plugin))
             try:
-                implementation.function(*[arguments[name] for name in implementation.argnames])
+                with traced(hook, self._title(implementation)):
+                    implementation.function(*[arguments[name] for name in implementation.argnames])
             except Exception as error:
                 if self.strict:
                     raise
@@ -231,7 +243,7 @@ class Session:
     def _call(self, hook: str, plugin: Plugin, **arguments: Any) -> Any:
         """Call a working hook. A plugin's unexpected failure becomes a PluginError that names it."""
         try:
-            return getattr(self._manager.hook, hook)(**arguments)
+            return self._invoke(hook, arguments)
         except (ZooError, KeyboardInterrupt):
             raise
         except Exception as error:

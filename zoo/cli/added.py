@@ -8,6 +8,7 @@ import click
 
 from zoo.errors import PluginError, ZooError
 from zoo.registry import Plugin, Registry
+from zoo.trace import traced
 
 
 def added_commands(reserved: Collection[str]) -> dict[str, click.Command]:
@@ -47,7 +48,8 @@ def _commands_of(plugin: Plugin) -> dict[str, click.Command]:
         manager = pluggy.PluginManager("zoo")
         manager.add_hookspecs(ZooSpecs)
         manager.register(implementation)
-        manager.hook.zoo_commands(group=group)
+        with traced("zoo_commands", plugin.title):
+            manager.hook.zoo_commands(group=group)
     except Exception as error:
         raise PluginError(
             f"plugin {plugin.name!r} of {plugin.origin} failed in zoo_commands: {type(error).__name__}: {error}\n"

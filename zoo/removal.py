@@ -1,0 +1,58 @@
+"""The line that removes a distribution from this environment, by the tool that made it: pip, pipx or uv."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+OWN = "image-model-zoo"
+
+
+def removal(distribution: str, prefix: Path | None = None, executable: str | None = None) -> str:
+    """The command that removes `distribution`, "" if it is the zoo itself: its plugins can only be disabled.
+
+    `prefix` and `executable` are this environment's by default.
+    """
+    prefix = prefix or Path(sys.prefix)
+    python = shlex.quote(executable or sys.executable)
+    if distribution.lower().replace("_", "-") == OWN:
+        return ""
+    if (receipt := prefix / "pipx_metadata.json").is_file():
+        main = _pipx_main(receipt)
+        return f"pipx uninject {main} {distribution}" if main != distribution else f"pipx uninstall {main}"
+    if (receipt := prefix / "uv-receipt.toml").is_file():
+        main, *others = _uv_requirements(receipt)
+        if main == distribution:
+            return f"uv tool uninstall {main}"
+        kept = "".join(f" --with {other}" for other in others if other != distribution)
+        return f"uv tool install --force {main}{kept}"
+    if _made_by_uv(prefix) or (executable is None and find_spec("pip") is None):
+        return f"uv pip uninstall --python {python} {distribution}"
+    return f"{python} -m pip uninstall {distribution}"
+
+
+def _pipx_main(receipt: Path) -> str:
+    try:
+        return str(json.loads(receipt.read_text(encoding="utf-8"))["main_package"]["package"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return OWN
+
+
+def _uv_requirements(receipt: Path) -> list[str]:
+    try:
+        requirements = tomllib.loads(receipt.read_text(encoding="utf-8"))["tool"]["requirements"]
+        return [str(requirement["name"]) for requirement in requirements] or [OWN]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [OWN]
+
+
+def _made_by_uv(prefix: Path) -> bool:
+    try:
+        lines = (prefix / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return any(line.partition("=")[0].strip() == "uv" for line in lines)
