@@ -148,7 +148,9 @@ class ZooSpecs:
 
     @hookspec
     def zoo_commands(self, group: click.Group) -> None:
-        """Plugins of the group `zoo.plugins`: add commands to `zoo`. Fires when the command line starts.
+        """Plugins of the group `zoo.plugins`: add commands to `zoo`.
+
+        Fires for `zoo --help`, and for a command that is not the zoo's own.
 
         Arguments:
             group: an empty click group; each command added to it becomes one of `zoo`.
