@@ -138,7 +138,8 @@ WRONG = [
         def zoo_examples(source):
             from dataclasses import replace
             found = _right(source)
-            return replace(found, signature=str(sorted(path.name for path in (source.given or source.roots[0]).iterdir())))
+            place = source.given or source.roots[0]
+            return replace(found, signature=str(sorted(path.name for path in place.iterdir())))
         """,
     ),
     Wrong(

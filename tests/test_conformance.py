@@ -1,0 +1,148 @@
+"""First party passes the conformance suite: whatever is in the registry, deep networks at a fraction of their width."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from zoo.cli import main
+from zoo.deprecation import ZooDeprecation, deprecation, gone
+from zoo.registry import Plugin, Registry
+from zoo.removal import removal
+from zoo.testing import conformance
+
+DEEP = 5_000_000  # parameters
+OWN = [plugin for plugin in Registry.discover().plugins if plugin.distribution == "image-model-zoo"]
+
+
+def is_deep(plugin: Plugin) -> bool:
+    return (plugin.facts.parameters or 0) > DEEP
+
+
+def case(plugin: Plugin):
+    return pytest.param(plugin, marks=[pytest.mark.deep] * is_deep(plugin), id=plugin.name)
+
+
+@pytest.mark.parametrize("plugin", [case(plugin) for plugin in OWN])
+def test_a_first_party_plugin_passes_every_check(plugin: Plugin) -> None:
+    narrow = {"width": 0.125} if is_deep(plugin) and "width" in plugin.facts.options else {}
+    found = list(conformance(plugin, options=narrow).outcomes())
+    assert [str(outcome) for outcome in found if outcome.state == "failed"] == []
+
+
+class TestTheCommand:
+    GOOD = """
+from zoo import hookimpl
+@hookimpl
+def zoo_run_started(run):
+    pass
+"""
+
+    def test_prints_a_row_per_check_and_ends_well(self, site, capsys) -> None:
+        site.package("watch_package", init=self.GOOD)
+        site.install("their-dist", {"watch": "watch_package"}, group="zoo.plugins")
+        assert main(["check", "watch"]) == 0
+        out = capsys.readouterr().out
+        assert "plugin 'watch' of their-dist 1.0" in out
+        assert "ok       hooks" in out
+        assert "skipped  card-name                 it has no card" in out
+        assert "6 ok, 0 failed, 2 skipped" in out
+
+    def test_ends_with_3_and_says_what_was_found_and_how_to_mend_it(self, site, capsys) -> None:
+        site.package("watch_package", init=self.GOOD.replace("(run)", "(runs)"))
+        site.install("their-dist", {"watch": "watch_package"}, group="zoo.plugins")
+        assert main(["check", "watch"]) == 3
+        out = capsys.readouterr().out
+        assert (
+            "found: plugin 'watch' of their-dist 1.0: zoo_run_started has no argument 'runs'. It may take: run" in out
+        )
+        assert "remedy: correct the name" in out
+
+    def test_json_has_every_check(self, site, capsys) -> None:
+        site.install("their-dist", {"watch": "nowhere"}, group="zoo.plugins")
+        assert main(["check", "watch", "--json"]) == 3
+        answer = json.loads(capsys.readouterr().out)
+        states = {check["name"]: check["state"] for check in answer["checks"]}
+        assert (states["listed"], states["hooks"]) == ("failed", "skipped")
+
+    def test_an_unknown_name_suggests_the_nearest(self, capsys) -> None:
+        assert main(["check", "cn"]) == 2
+        assert "Did you mean 'cnn'?" in capsys.readouterr().err
+
+    def test_plugins_check_imports_each_and_names_the_broken_with_the_line_that_removes_it(self, site, capsys) -> None:
+        site.package("watch_package", init="1 / 0")
+        site.install("their-dist", {"watch": "watch_package"}, group="zoo.plugins")
+        assert main(["plugins"]) == 0
+        capsys.readouterr()
+        assert main(["plugins", "--check"]) == 3
+        out = capsys.readouterr().out
+        assert "watch of their-dist 1.0 is broken" in out
+        assert "ZeroDivisionError" in out
+        assert removal("their-dist") in out
+
+
+class TestRemoval:
+    def test_pip_unless_something_else_made_the_environment(self, tmp_path) -> None:
+        assert removal("net", tmp_path, "/env/bin/python") == "/env/bin/python -m pip uninstall net"
+        assert removal("net", tmp_path, "/my env/python") == "'/my env/python' -m pip uninstall net"
+
+    def test_pipx(self, tmp_path) -> None:
+        (tmp_path / "pipx_metadata.json").write_text(json.dumps({"main_package": {"package": "image-model-zoo"}}))
+        assert removal("net", tmp_path) == "pipx uninject image-model-zoo net"
+
+    def test_an_environment_of_uv(self, tmp_path) -> None:
+        (tmp_path / "pyvenv.cfg").write_text("home = /usr/bin\nuv = 0.8.0\n")
+        assert removal("net", tmp_path, "/env/python") == "uv pip uninstall --python /env/python net"
+
+    def test_a_tool_of_uv(self, tmp_path) -> None:
+        names = ["image-model-zoo", "net", "other"]
+        lines = ", ".join(f'{{ name = "{name}" }}' for name in names)
+        (tmp_path / "uv-receipt.toml").write_text(f"[tool]\nrequirements = [{lines}]\n")
+        assert removal("net", tmp_path) == "uv tool install --force image-model-zoo --with other"
+
+    def test_a_receipt_that_cant_be_read_is_taken_for_the_zoos_own(self, tmp_path) -> None:
+        (tmp_path / "uv-receipt.toml").write_text("not TOML")
+        assert removal("net", tmp_path) == "uv tool install --force image-model-zoo"
+
+    def test_the_zoo_is_not_removed_for_a_plugin_of_its_own(self, tmp_path) -> None:
+        assert removal("image-model-zoo", tmp_path) == ""
+        (plugin,) = [plugin for plugin in OWN if plugin.name == "cnn"]
+        assert plugin.remedy == "Disable it: ZOO_DISABLE=cnn"
+
+
+class TestDeprecation:
+    def test_an_old_name_works_and_warns_for_one_minor_release(self, monkeypatch) -> None:
+        import zoo
+
+        monkeypatch.setitem(zoo._DEPRECATED, "fit", ("0.2", "train"))
+        with pytest.warns(
+            ZooDeprecation, match=r"zoo.fit is deprecated since zoo 0.2 and gone in zoo 0.3: use zoo.train"
+        ):
+            assert zoo.fit is zoo.train
+
+    def test_a_deprecated_argument_of_a_hook_warns_at_the_plugins_own_line(self, site) -> None:
+        import pluggy
+
+        from zoo.hookspecs import hookspec
+
+        class Specs:
+            @hookspec(warn_on_impl_args={"network": deprecation("network", "0.2", "model")})
+            def zoo_visualize(self, model, network):
+                """Draw."""
+
+        site.package("old_package", init="from zoo import hookimpl\n@hookimpl\ndef zoo_visualize(network):\n    pass\n")
+        import old_package
+
+        manager = pluggy.PluginManager("zoo")
+        manager.add_hookspecs(Specs)
+        with pytest.warns(ZooDeprecation, match="use model") as caught:
+            manager.register(old_package)
+        assert caught[0].filename == old_package.__file__
+
+    def test_nothing_is_overdue(self) -> None:
+        import zoo
+
+        present = tuple(int(part) for part in zoo.__version__.split(".")[:2])
+        for since, _ in zoo._DEPRECATED.values():
+            assert present < tuple(int(part) for part in gone(since).split("."))
