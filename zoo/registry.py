@@ -16,7 +16,6 @@ from typing import Any, Literal, get_args
 
 from zoo.cards import API, CHANNELS, Card, CardFile, Kind, read_card_file
 from zoo.errors import PluginError, UsageError, nearest
-from zoo.removal import removal
 
 GROUPS: dict[str, Kind] = {
     "zoo.architectures": "architecture",
@@ -80,6 +79,8 @@ class Plugin:
     @property
     def remedy(self) -> str:
         """The commands that disable or remove the plugin."""
+        from zoo.removal import removal  # a listing does without
+
         remove = removal(self.distribution)
         return f"Disable it: ZOO_DISABLE={self.name}" + f"   Remove it: {remove}" * bool(remove)
 
