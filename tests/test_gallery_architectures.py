@@ -402,8 +402,8 @@ def test_the_check_that_is_meant_for_it_catches(site, wrong: Wrong) -> None:
 @pytest.mark.deep
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: f"{wrong.check}: {wrong.fault}")
 def test_no_other_check_fails_before_it(site, wrong: Wrong) -> None:
-    failed = [outcome.check.name for outcome in checked(site, wrong).outcomes() if outcome.state == "failed"]
-    assert failed[0] == wrong.check
+    first = next(outcome for outcome in checked(site, wrong).outcomes() if outcome.state == "failed")
+    assert first.check.name == wrong.check
 
 
 def test_two_distributions_of_one_name_are_not_listed(site) -> None:

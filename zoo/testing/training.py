@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from zoo.errors import ZooError
 from zoo.progress import Reporter
 from zoo.recipes import KEYS, Recipe, ResolvedRecipe
 from zoo.registry import Plugin
 from zoo.testing.architecture import CLASSES, COUNT, ArchitectureSubject, Array, call, images_for, weights_of
-from zoo.testing.checks import Fails, check
+from zoo.testing.checks import Fails, Skips, check
 from zoo.types import Data, Figure, History, Part
 
 REPEATS = 12
@@ -351,6 +352,12 @@ def litert(subject: TrainedSubject) -> None:
     ("logits-finite",),
 )
 def diagram(subject: TrainedSubject) -> None:
+    from zoo.diagram import find_dot
+
+    try:
+        find_dot()
+    except ZooError as error:
+        raise Skips(str(error).splitlines()[0]) from error
     figures = subject.session.figures(subject.model, None, None)
     _check_figures(figures.values())
     if "diagram" not in figures:
