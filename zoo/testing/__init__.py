@@ -16,10 +16,12 @@ from zoo.cards import Kind
 from zoo.registry import Plugin
 from zoo.testing.architecture import BUILDING
 from zoo.testing.checks import Check, Conformance, Fails, Outcome, Skips
-from zoo.testing.dataset import DATA, DatasetSubject
+from zoo.testing.dataset import DATA
+from zoo.testing.examples import DatasetSubject
 from zoo.testing.plugin import GENERAL, Subject
 from zoo.testing.suites import ArchitectureSuite, DatasetSuite, add_tests
-from zoo.testing.training import TRAINING, TrainedSubject
+from zoo.testing.training import TRAINING
+from zoo.testing.trial import TrainedSubject
 
 __all__ = [
     "ArchitectureSuite",
