@@ -248,9 +248,15 @@ WRONG = [
     ),
     Wrong(
         "two-instances",
-        "its hidden layer is made once, at the top of the module",
-        (FLATTEN, "x = SHARED(keras.layers.GlobalAveragePooling2D()(x))"),
-        more="SHARED = keras.layers.Dense(8)\nSHARED.build((None, 8))\n",
+        "its hidden layer is made once and kept",
+        (FLATTEN, "x = shared()(keras.layers.GlobalAveragePooling2D()(x))"),
+        more="""
+        import functools
+
+        @functools.cache
+        def shared():
+            return keras.layers.Dense(8)
+        """,
     ),
     Wrong(
         "deterministic",
@@ -263,7 +269,7 @@ WRONG = [
                 self.seeds = keras.random.SeedGenerator(1)
 
             def call(self, x):
-                return x + keras.random.normal(keras.ops.shape(x), stddev=0.1, seed=self.seeds)
+                return x + keras.random.normal(keras.ops.shape(x), stddev=0.1, dtype=x.dtype, seed=self.seeds)
         """,
     ),
     Wrong(
