@@ -255,7 +255,7 @@ WRONG = [
 
         @functools.cache
         def shared():
-            return keras.layers.Dense(8)
+            return keras.layers.Dense(8, name="shared")
         """,
     ),
     Wrong(

@@ -179,7 +179,7 @@ def card_parameters(subject: ArchitectureSubject) -> None:
     "card-options",
     "the options on the card, at their defaults, give the network that no options give",
     "make the card's defaults those of `spec.options.get(name, default)`",
-    ("variables",),
+    ("deterministic",),
 )
 def card_options(subject: ArchitectureSubject) -> None:
     if not subject.card.options:
@@ -258,7 +258,7 @@ def _watched() -> Iterator[list[str]]:
     "two-instances",
     "two networks side by side share nothing",
     "make layers and variables inside zoo_build, never at the top of the module",
-    ("logits-shape",),
+    ("deterministic",),
 )
 def two_instances(subject: ArchitectureSubject) -> None:
     one, two = subject.build(subject.spec()), subject.build(subject.spec())
@@ -331,7 +331,7 @@ def gradients(subject: ArchitectureSubject) -> None:
 
 BUILDING = (
     *(builds, variables, logits_shape, logits_dtype, logits_finite, logits_not_probabilities, any_batch),
+    *(deterministic, batch_independent, own_train_step, gradients),
     *(size_smallest, size_default, size_odd, channels_1, channels_3, classes_2, classes_1000),
     *(card_parameters, card_options, seed_same, seed_other, build_state, two_instances),
-    *(deterministic, batch_independent, own_train_step, gradients),
 )
