@@ -1,4 +1,4 @@
-"""The conformance suite: what every plugin must do, a check each; for `zoo check` and for pytest.
+"""Tools that test plugins, and the zoo: the conformance suite, for pytest and `zoo check`, and a fuzzer.
 
 from zoo.testing import ArchitectureSuite
 
@@ -8,21 +8,17 @@ class TestMyNet(ArchitectureSuite):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from zoo.cards import Kind
-from zoo.registry import Plugin
-from zoo.testing.architecture import BUILDING
-from zoo.testing.checks import Check, Conformance, Fails, Outcome, Skips
-from zoo.testing.dataset import DATA
-from zoo.testing.examples import DatasetSubject
-from zoo.testing.plugin import GENERAL, Subject
-from zoo.testing.suites import ArchitectureSuite, DatasetSuite, add_tests
-from zoo.testing.training import TRAINING
-from zoo.testing.trial import TrainedSubject
+if TYPE_CHECKING:
+    from zoo.testing.checks import Check, Conformance, Fails, Outcome, Skips
+    from zoo.testing.kit import ArchitectureSuite, DatasetSuite, checks_of, conformance
 
+_HOMES = {
+    "zoo.testing.checks": ("Check", "Conformance", "Fails", "Outcome", "Skips"),
+    "zoo.testing.kit": ("ArchitectureSuite", "DatasetSuite", "checks_of", "conformance"),
+}
 __all__ = [
     "ArchitectureSuite",
     "Check",
@@ -36,28 +32,9 @@ __all__ = [
 ]
 
 
-def checks_of(kind: Kind) -> tuple[Check, ...]:
-    """The checks of a kind of plugin, in order."""
-    return {"architecture": (*GENERAL, *BUILDING, *TRAINING), "dataset": (*GENERAL, *DATA), "plugin": GENERAL}[kind]
-
-
-def conformance(
-    plugin: Plugin,
-    *,
-    options: Mapping[str, Any] | None = None,
-    source: Path | None = None,
-    complete: bool = True,
-) -> Conformance:
-    """The checks of one plugin: `options` for an architecture; `source` and `complete` for a data set."""
-    subject: Subject
-    if plugin.kind == "architecture":
-        subject = TrainedSubject(plugin, options)
-    elif plugin.kind == "dataset":
-        subject = DatasetSubject(plugin, source, complete)
-    else:
-        subject = Subject(plugin)
-    return Conformance(subject, checks_of(plugin.kind))
-
-
-add_tests(ArchitectureSuite, checks_of("architecture"))
-add_tests(DatasetSuite, checks_of("dataset"))
+def __getattr__(name: str) -> Any:
+    # the fuzzer's workers need none of the suite
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'zoo.testing' has no attribute {name!r}")
