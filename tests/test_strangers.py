@@ -24,7 +24,10 @@ from zoo.testing.architecture import BUILDING
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 PACKAGES = sorted(path.parent for kind in ("plugins", "datasets") for path in (ROOT / kind).glob("*/__init__.py"))
-PUBLIC_MODULES = {"defaults", "errors", "figures", "hookspecs", "recipes", "testing", "types"}
+PUBLIC_MODULES = {
+    *("defaults", "downloads", "errors", "figures", "hookspecs"),
+    *("options", "pretrained", "recipes", "testing", "types"),
+}
 
 
 def build_wheel(project: Path, folder: Path) -> Path:

@@ -40,8 +40,8 @@ def framework_free(subject: DatasetSubject) -> None:
 
 @check(
     "no-data",
-    "where its data are missing it raises zoo.DataError (or UsageError for a --source that it does not take)",
-    "look in source.given, else in each of source.roots; then raise zoo.DataError with where you looked and what to do",
+    "where its data are missing it raises zoo.MissingData (or UsageError for a --source that it does not take)",
+    "look in source.given, else in each of source.roots; then raise zoo.MissingData: where you looked, what to do",
     ("hooks",),
 )
 def no_data(subject: DatasetSubject) -> None:

@@ -7,7 +7,7 @@ import gzip
 
 import numpy as np
 
-from zoo import DataError, Example, Examples, hookimpl
+from zoo import Example, Examples, MissingData, hookimpl
 
 CLASS_NAMES = (
     *("T-shirt/top", "trouser", "pullover", "dress", "coat"),
@@ -24,7 +24,7 @@ def zoo_examples(source):
     wanted = [f"{part}-{what}-ubyte" for part in PARTS.values() for what in ("images-idx3", "labels-idx1")]
     if missing := [name for name in wanted if name not in files]:
         looked = ", ".join(map(str, places))
-        raise DataError(f"fashion-mnist: {missing[0]} is missing. Looked in: {looked}. Say where: --source FOLDER")
+        raise MissingData(f"fashion-mnist: {missing[0]} is missing. Looked in: {looked}. Say where: --source FOLDER")
     arrays = {part: [read_idx(files[name]) for name in wanted if name.startswith(PARTS[part])] for part in PARTS}
 
     def iterate():
