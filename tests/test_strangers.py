@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 PACKAGES = sorted(path.parent for kind in ("plugins", "datasets") for path in (ROOT / kind).glob("*/__init__.py"))
 PUBLIC_MODULES = {
-    *("defaults", "downloads", "errors", "figures", "hookspecs"),
+    *("defaults", "downloads", "errors", "figures", "files", "hookspecs"),
     *("options", "pretrained", "recipes", "testing", "types"),
 }
 
