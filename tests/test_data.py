@@ -22,7 +22,7 @@ from zoo.data import find_source, prepare, rehearsal
 from zoo.errors import DataError
 from zoo.finish import write_quarantine
 from zoo.recipes import Recipe
-from zoo.splits import split_rows
+from zoo.splits import split_rows, subset
 from zoo.types import Example, Examples, PartName
 
 ALL = ("train", "validation", "test")
@@ -86,6 +86,20 @@ def test_identical_images_fall_into_one_part() -> None:
     rows = split_rows("hash", 0, 15, 15, np.zeros(100, bool), content)
     for part in ALL:
         assert all((row ^ 1) in getattr(rows, part) for row in getattr(rows, part).tolist())
+
+
+def test_a_subset_has_as_many_of_each_class_and_depends_on_the_seed_and_the_contents_alone() -> None:
+    labels, content = np.repeat([0, 1, 2], [300, 100, 7]), digests(407)
+    rows = np.arange(5, 407)
+    taken = subset(rows, 60, 0, labels, content)
+    assert np.bincount(labels[taken]).tolist() == [27, 26, 7] or np.bincount(labels[taken]).tolist() == [26, 27, 7]
+    assert np.array_equal(taken, np.sort(taken))
+    assert set(taken) < set(rows)
+    assert not np.array_equal(taken, subset(rows, 60, 1, labels, content))
+    assert set(subset(rows[::-1], 60, 0, labels, content)) == set(taken)
+    assert set(subset(rows, 30, 0, labels, content)) < set(taken), "a smaller subset lies in a larger one"
+    for count in (0, 402, 1000):
+        assert subset(rows, count, 0, labels, content) is rows
 
 
 def test_shuffle_is_numpys_permutation_with_validation_last() -> None:

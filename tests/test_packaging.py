@@ -102,9 +102,18 @@ def test_the_supported_pythons_are_the_same_everywhere() -> None:
 
 
 def test_the_licence_of_the_embedded_digits_is_declared() -> None:
-    assert PROJECT["project"]["license"] == "Apache-2.0 AND CC-BY-SA-3.0"
+    assert "CC-BY-SA-3.0" in PROJECT["project"]["license"].split(" AND ")
     assert "by-sa/3.0" in (ROOT / "datasets" / "zoo_mnist" / "NOTICE").read_text()
     assert "zoo_mnist" in (ROOT / "NOTICE").read_text()
+
+
+def test_the_licences_of_the_packaged_imagenet_network_are_declared() -> None:
+    notice = (ROOT / "plugins" / "zoo_efficientnet" / "NOTICE").read_text()
+    assert "plugins/zoo_efficientnet/NOTICE" in PROJECT["project"]["license-files"]
+    assert "BSD-3-Clause" in PROJECT["project"]["license"].split(" AND ")
+    assert "Apache License, Version 2.0" in notice
+    assert "Redistribution and use in source and binary forms" in notice
+    assert "zoo_efficientnet" in (ROOT / "NOTICE").read_text()
 
 
 def test_nothing_shadows_the_package_datasets() -> None:

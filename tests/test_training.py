@@ -282,17 +282,22 @@ def test_steps_ends_a_run(tmp_path):
     assert train(tmp_path / "run", [*BASE, "steps=11"]).history[-1]["step"] == 11
 
 
-@pytest.mark.parametrize("augmentations", [[], AUGMENTATIONS], ids=["plain", "augmented"])
-def test_bfloat16_trains_and_resumes_to_the_same_bits(tmp_path, monkeypatch, augmentations):
-    settings = [*BASE, "precision=bfloat16", *augmentations]
-    whole = train(tmp_path / "whole", settings)
+def killed_and_resumed(tmp_path, monkeypatch, settings):
+    """The bits of a run that is killed after step 11 and resumed."""
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         stop_after(patch, 11, RuntimeError)
         with pytest.raises(RuntimeError):
             train(tmp_path / "run", settings)
-    assert bits(pipeline.resume(Run(tmp_path / "run"), Reporter(quiet=True))) == bits(whole)
+    return bits(pipeline.resume(Run(tmp_path / "run"), Reporter(quiet=True)))
+
+
+@pytest.mark.parametrize("augmentations", [[], AUGMENTATIONS], ids=["plain", "augmented"])
+def test_bfloat16_trains_and_resumes_to_the_same_bits(tmp_path, monkeypatch, augmentations):
+    settings = [*BASE, "precision=bfloat16", *augmentations]
+    whole = train(tmp_path / "whole", settings)
+    assert killed_and_resumed(tmp_path, monkeypatch, settings) == bits(whole)
 
 
 @pytest.mark.deep
@@ -301,13 +306,14 @@ def test_each_augmentation_alone_resumes_within_an_epoch_to_the_same_bits(tmp_pa
     settings = [*BASE, "epochs=1", augmentation]
     whole = train(tmp_path / "whole", settings)
     assert bits(train(tmp_path / "without", [*BASE, "epochs=1"]))[0] != bits(whole)[0]
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
-    with monkeypatch.context() as patch:
-        stop_after(patch, 11, RuntimeError)
-        with pytest.raises(RuntimeError):
-            train(tmp_path / "run", settings)
-    assert bits(pipeline.resume(Run(tmp_path / "run"), Reporter(quiet=True))) == bits(whole)
+    assert killed_and_resumed(tmp_path, monkeypatch, settings) == bits(whole)
+
+
+def test_frozen_layers_and_their_rates_resume_to_the_same_bits(tmp_path, monkeypatch):
+    settings = [*BASE, "freeze=conv,norm", "layer_decay=0.5", "flip=true", "ema=0.9", "train=200"]
+    whole = train(tmp_path / "whole", settings)
+    assert whole.receipt["dataset"]["counts"]["training"] == 200
+    assert killed_and_resumed(tmp_path, monkeypatch, settings) == bits(whole)
 
 
 def test_event_files_hold_the_history_once_also_of_a_run_that_was_killed(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import checkpoints, distribution
-from zoo.evaluation import evaluate, metrics, predictor
+from zoo.evaluation import Predictor, evaluate, metrics, predictor
 from zoo.export import assign
 from zoo.files import atomic_write
 from zoo.forecast import Forecast
@@ -130,9 +130,9 @@ class ActiveRun:
         with distribution.scope(self.strategy):
             return self.session.build(spec, self.precision)
 
-    def trainer(self, model: Model, size: int) -> Trainer:
-        """The trainer of a network that `build` made, on the run's devices."""
-        return distribution.make_trainer(model, self.recipe, size, self.strategy)
+    def trainer(self, model: Model, recipe: Recipe, size: int, dtype: Any = np.uint8) -> Trainer:
+        """The trainer of a network that `build` made, on the run's devices; `dtype` is that of its images."""
+        return distribution.make_trainer(model, recipe, size, self.strategy, dtype)
 
     def begin(self, plan: Plan, trainer: Trainer, data: Data, done: int) -> None:
         """Measure a few steps, say how long the run will take, and start the progress display."""
@@ -162,6 +162,10 @@ class ActiveRun:
         assign(model.variables, weights)
         result = metrics(evaluate(predict, part), part.labels[:], self.spec.class_names)
         return float(result["loss"]), float(result["accuracy"])
+
+    def validate_with(self, predict: Predictor) -> None:
+        """Validate by this network in place of the run's own: its head alone, say, where the data are features."""
+        self._evaluator = predict.model, predict
 
     def keep_best(self, step: int, weights: Sequence[Array]) -> None:
         """Keep the weights after `step` steps."""

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import packaged
 from zoo.errors import UsageError, ZooError
 from zoo.hardware import default_threads
+from zoo.packaged import Packaged
 from zoo.progress import Reporter
 from zoo.recipes import ResolvedRecipe
 from zoo.registry import Registry
@@ -107,7 +109,7 @@ def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Pla
     prepared = Prepared(request)
     data = prepared.data(reporter)
     pipeline.start_frameworks(default_threads(), verbose)
-    from zoo import distribution, forecast
+    from zoo import distribution, forecast, probe
     from zoo.training import Trainer
 
     budget.apply(prepared, data, distribution.choose(request.devices), reporter, began)
@@ -116,9 +118,12 @@ def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Pla
     reporter.note("Compiling the first step ...")
     # how long a step takes does not depend on the weights; a plan downloads none
     model = prepared.session.build(replace(spec, weights=None), precision)
-    trainer = Trainer(model, recipe, recipe.image_size)
-    steps = Plan(recipe, spec.seed, len(data.train), data.train.images.shape[1])
-    measured = forecast.measure(steps, trainer, data.train, len(data.monitored), 0)
+    if probe.applies(model, recipe):
+        measured = probe.forecast(model, data, recipe)
+    else:
+        trainer = Trainer(model, recipe, recipe.image_size)
+        steps = Plan(recipe, spec.seed, len(data.train), data.train.images.shape[1])
+        measured = forecast.measure(steps, trainer, data.train, len(data.monitored), 0)
     counts = {name: len(part) for name, part in data.parts.items()}
     return Planned(prepared.resolved, spec, precision, counts, measured)
 
@@ -198,7 +203,7 @@ def prepare(
 
 
 def predict(
-    run: Run | str | Path,
+    run: Run | Packaged | str | Path,
     files: Sequence[Path | str],
     *,
     top: int = 5,
@@ -206,16 +211,19 @@ def predict(
     quiet: bool = False,
     verbose: bool = False,
 ) -> list[Prediction]:
-    """Classify image files, and those in folders, with a finished run; `top` classes each.
+    """Classify image files, and those in folders, with a finished run or a packaged network ("zoo:cnn/mnist");
+    `top` classes each.
 
     `engine` "litert" does not load TensorFlow; "tensorflow" runs the network itself; "auto" is LiteRT, for which a
     run that was not exported is exported first, or TensorFlow where that fails.
     """
     from zoo.prediction import has_litert, predict_files, read_spec
 
-    found = _run(run)
+    found = _network(run)
     read_spec(found.model_directory)
     if engine != "tensorflow" and not has_litert(found.model_directory):
+        if isinstance(found, Packaged):
+            raise ZooError(f"{found.id} comes without model.tflite. Try: --engine tensorflow")
         Reporter(quiet=quiet).note("This run has no LiteRT file yet; exporting it once ...")
         exported = export(found, verbose)["tflite"]
         if exported["status"] != "ok":
@@ -226,9 +234,11 @@ def predict(
     return predict_files(found.model_directory, [Path(file) for file in files], top, predictor)
 
 
-def full_model_predictor(run: Run | str | Path, verbose: bool = False) -> Callable[[np.ndarray[Any, Any]], Any]:
+def full_model_predictor(
+    run: Run | Packaged | str | Path, verbose: bool = False
+) -> Callable[[np.ndarray[Any, Any]], Any]:
     """The network itself in TensorFlow: uint8 [n, height, width, channels] to float32 probabilities [n, classes]."""
-    found = _run(run)
+    found = _network(run)
     session, model = restore(found, verbose)
     import numpy as np
 
@@ -342,20 +352,19 @@ def comparison_row(run: Run) -> dict[str, Any]:
     }
 
 
-def restore(run: Run, verbose: bool) -> tuple[Session, Model]:
-    """A session for a finished run, and its network with its weights."""
+def restore(run: Run | Packaged, verbose: bool) -> tuple[Session, Model]:
+    """A session for a finished run or a packaged network, and its network with its weights."""
     from zoo import pipeline
 
-    found = Registry.discover()
-    receipt = run.receipt
-    session = Session(found.get("architecture", receipt["spec"]["name"]))
-    pipeline.start_frameworks(receipt["threads"], verbose)
+    session = Session(Registry.discover().get("architecture", run.spec.name))
+    threads = default_threads() if isinstance(run, Packaged) else run.receipt["threads"]
+    pipeline.start_frameworks(threads, verbose)
     from zoo.finish import rebuild
 
     return session, rebuild(run, session)
 
 
-def _stored_spec(run: Run) -> dict[str, Any]:
+def _stored_spec(run: Run | Packaged) -> dict[str, Any]:
     stored: dict[str, Any] = json.loads((run.model_directory / "spec.json").read_text(encoding="utf-8"))
     return stored
 
@@ -365,6 +374,12 @@ def _require_finished(run: Run) -> None:
         raise UsageError(
             f"The run {run.id} is not finished ({run.status}). Go on with it: zoo train --resume {run.directory}"
         )
+
+
+def _network(run: Run | Packaged | str | Path) -> Run | Packaged:
+    if isinstance(run, str) and run.startswith(packaged.PREFIX):
+        return packaged.find(run, Registry.discover())
+    return run if isinstance(run, Packaged) else _run(run)
 
 
 def _run(run: Run | str | Path) -> Run:

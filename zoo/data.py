@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ def prepare(
     be decoded or split.
     """
     from zoo.cache import Form, open_cache
-    from zoo.splits import split_rows
+    from zoo.splits import split_rows, subset
 
     def form(size: int) -> Form:
         return Form(size, size, channels, recipe.resize, recipe.interpolation)
@@ -67,6 +68,8 @@ def prepare(
         held_out.published_test,
         held_out.digests,
     )
+    available = len(rows.train)
+    rows = replace(rows, train=subset(rows.train, recipe.train, recipe.split_seed, held_out.labels, held_out.digests))
     return Data(
         name=name,
         class_names=examples.class_names,
@@ -79,6 +82,7 @@ def prepare(
             *([examples.note] if examples.note else []),
             *_adaptations(held_out, form(recipe.image_size)),
             *rows.notes,
+            *_part_of(available, len(rows.train)),
             *_missing_classes(examples.class_names, train, rows),
         ),
         quarantine=held_out.quarantine,
@@ -212,6 +216,10 @@ def _left_out(quarantine: Sequence[tuple[str, str]]) -> str:
 def _pixels(size: tuple[int, int]) -> str:
     """(height, width) as people write it: width x height."""
     return f"{size[1]}x{size[0]}"
+
+
+def _part_of(available: int, used: int) -> list[str]:
+    return [f"{used:,} of {available:,} training images are used"] if used < available else []
 
 
 def _missing_classes(class_names: Sequence[str], cache: Cache, rows: Rows) -> list[str]:

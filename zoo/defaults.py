@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 
 def train(model: Model, data: Data, recipe: Recipe, run: RunContext) -> History:
-    """Train `model` in place with the zoo's engine."""
+    """Train `model` in place with the zoo's engine, or as a probe where the recipe trains the head alone."""
+    from zoo import probe
     from zoo.active import ActiveRun
     from zoo.training import Engine
 
     if not isinstance(run, ActiveRun):
         raise TypeError(f"run must be the one that zoo_train was given. Received: {type(run).__name__}")
+    if run.strategy is None and probe.applies(model, recipe):
+        return probe.train(model, data, recipe, run)
     return Engine(model, data, recipe, run).train()
 
 

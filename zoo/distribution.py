@@ -70,10 +70,10 @@ def scope(strategy: Any) -> AbstractContextManager[Any]:
     return nullcontext() if strategy is None else strategy.scope()
 
 
-def make_trainer(model: Model, recipe: Recipe, size: int, strategy: Any = None) -> Trainer:
+def make_trainer(model: Model, recipe: Recipe, size: int, strategy: Any = None, dtype: Any = "uint8") -> Trainer:
     """The trainer for one device, or for those of a strategy in whose scope the model was built."""
     if strategy is None:
-        return Trainer(model, recipe, size)
+        return Trainer(model, recipe, size, dtype)
     with strategy.scope():
         return MirroredTrainer(model, recipe, size, strategy)
 
@@ -137,11 +137,13 @@ class MirroredTrainer(Trainer):
         if self.recipe.clip_norm:
             norm = tf.linalg.global_norm([self.strategy.experimental_local_results(g)[0] for g in summed])
             scale = self.recipe.clip_norm / tf.maximum(norm, self.recipe.clip_norm)
+        shares = {id(variable): share for variable, share in zip(self.weights, self.shares, strict=False)}
         for (_, variable), gradient in zip(present, summed, strict=True):
+            own = shares.get(id(variable), 1.0)
 
-            def update(copy: Any, gradient: Any) -> None:
+            def update(copy: Any, gradient: Any, own: float = own) -> None:
                 if self.recipe.weight_decay:
-                    decay([copy], rate * self.recipe.weight_decay)
+                    decay([copy], rate * self.recipe.weight_decay * own)
                 self.optimizer.update_step(gradient * scale if self.recipe.clip_norm else gradient, copy, rate)
 
             self.strategy.extended.update(_raw(variable), update, args=(gradient,), group=False)

@@ -19,6 +19,7 @@ from zoo.export import assign, export_model, load_weights, save_weights
 from zoo.feeder import Plan
 from zoo.files import atomic_write
 from zoo.forecast import Forecast, extrapolate
+from zoo.packaged import Packaged
 from zoo.recipes import Recipe
 from zoo.runs import Run
 from zoo.session import Session
@@ -151,8 +152,8 @@ def forecast_of(active: ActiveRun) -> dict[str, Any] | None:
     return active.forecast.as_dict() if active.forecast else None
 
 
-def rebuild(run: Run, session: Session) -> Model:
-    """Build a finished run's network in float32, with its weights."""
+def rebuild(run: Run | Packaged, session: Session) -> Model:
+    """Build a finished run's network, or a packaged one, in float32, with its weights."""
     model = session.build(replace(run.spec, weights=None), "float32")
     assign(model.variables, list(load_weights(run.model_directory / "weights.npz").values()))
     return model

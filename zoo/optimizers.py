@@ -8,6 +8,7 @@ arithmetic in one pass. `benchmarks/optimizer.py` measures the difference.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 import keras
@@ -50,35 +51,55 @@ class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]  # Keras is Any he
         )
 
 
-def make_optimizer(recipe: Recipe, variables: Sequence[Any]) -> Any:
-    """The optimizer of a recipe, built for `variables`. The engine sets its rate before each step."""
+class _Layered:
+    """Gives each variable its own share of the learning rate."""
+
+    shares: Sequence[float] = ()
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        if self.shares:
+            learning_rate = learning_rate * self.shares[self._get_variable_index(variable)]  # type: ignore[attr-defined]
+        super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+
+
+class LayeredAdam(_Layered, FusedAdam):
+    """Adam with a share of the rate for each variable."""
+
+
+class LayeredSGD(_Layered, keras.optimizers.SGD):  # type: ignore[misc]  # Keras is Any here
+    """Stochastic gradient descent with a share of the rate for each variable."""
+
+
+def make_optimizer(recipe: Recipe, variables: Sequence[Any], shares: Sequence[float] = ()) -> Any:
+    """The optimizer of a recipe, built for `variables`. The engine sets its rate before each step; `shares` are the
+    variables' shares of it, all 1 if there are none."""
     clip = recipe.clip_norm or None
     if recipe.optimizer in ("sgd", "gradient-descent"):
         momentum = recipe.momentum if recipe.optimizer == "sgd" else 0.0
-        made = keras.optimizers.SGD(
-            recipe.learning_rate, momentum=momentum, nesterov=momentum > 0, global_clipnorm=clip
-        )
+        made = LayeredSGD(recipe.learning_rate, momentum=momentum, nesterov=momentum > 0, global_clipnorm=clip)
     else:
-        made = FusedAdam(
+        made = LayeredAdam(
             recipe.learning_rate,
             beta_1=recipe.momentum,
             beta_2=recipe.beta_2,
             epsilon=recipe.epsilon,
             global_clipnorm=clip,
         )
+    made.shares = shares
     made.build(list(variables))
     return made
 
 
-def decay(variables: Sequence[Any], share: Any) -> None:
+def decay(variables: Sequence[Any], share: Any, shares: Sequence[float] = ()) -> None:
     """Shrink each weight matrix by a share, in place; norms and biases (vectors) are spared.
 
-    With share = learning rate x weight decay this is AdamW's decoupled decay (Loshchilov and Hutter, 2019).
+    With share = learning rate x weight decay this is AdamW's decoupled decay (Loshchilov and Hutter, 2019), which
+    falls with the rate: `shares` are those of `make_optimizer`.
     """
-    for variable in variables:
+    for variable, own in zip(variables, shares or repeat(1.0), strict=False):
         if len(variable.shape) > 1:
             value = tf.convert_to_tensor(variable)
-            tf.raw_ops.ResourceApplyGradientDescent(var=_handle(variable), alpha=share, delta=value)
+            tf.raw_ops.ResourceApplyGradientDescent(var=_handle(variable), alpha=share * own, delta=value)
 
 
 def _handle(variable: Any) -> Any:

@@ -271,10 +271,9 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: S
         with active.stoppable():
             run.update(status="training")
             _announce(run, data, reporter)
-            # a checkpoint holds the weights as they have become
-            model = active.build(
-                run.spec.height, weights=None if checkpoints.exist(run.checkpoints) else prepared.weights
-            )
+            # a checkpoint holds the weights as they have become; that of a probe its head's alone
+            whole = checkpoints.exist(run.checkpoints) and not active.recipe.freeze
+            model = active.build(run.spec.height, weights=None if whole else prepared.weights)
             parameters = parameters_of(model)
             run.update(parameters=parameters)
             sets = SETS_OF_VALUES + 2 * active.recipe.keep_best

@@ -55,9 +55,11 @@ class Recipe:
     split_seed: int = _key(0, "seed of the split, apart from the run's seed")
     validation: int = _key(0, "images split off the training part for validation")
     test: int = _key(0, "images split off for the test, where none is published")
+    train: int = _key(0, "images to train on, a seeded subset with as many of each class; 0: all")
     # network
     options: dict[str, Any] = _key({}, "the architecture's own options")
     weights: str = _key("", "weights to begin with: a name on the card (imagenet), or the path of a file")
+    freeze: str = _key("", "layers that stay as they are: globs of names (stem*,*_bn), or backbone: all but the head")
     precision: Precision = _key("auto", "auto, float32 or bfloat16 (variables stay float32)")
     auto_precision: Literal["float32", "bfloat16"] = _key(
         "float32", "what auto means on a processor with bfloat16 (measured); float32 on others"
@@ -72,6 +74,7 @@ class Recipe:
     momentum: float = _key(0.9, "momentum of sgd (Nesterov), beta_1 of adam and adamw")
     beta_2: float = _key(0.999, "beta_2 of adam and adamw")
     epsilon: float = _key(1e-7, "epsilon of adam and adamw")
+    layer_decay: float = _key(0.0, "the rate's factor from each block to the one before it; 0: the same for all")
     schedule: Schedule = _key("one-cycle", "constant, cosine (after a warm-up) or one-cycle")
     warmup: float = _key(0.25, "share of the steps in which the learning rate rises")
     weight_decay: float = _key(0.0, "decoupled weight decay; norms and biases are spared")
@@ -373,7 +376,7 @@ def check_sense(recipe: Recipe, origins: Mapping[str, str]) -> None:
         "more than 0": (("epochs", "batch_size", "learning_rate", "keep_best"), lambda value: value > 0),
         "less than 1": (("label_smoothing", "ema", "momentum", "beta_2"), lambda value: value < 1),
         "at most 1, a share": (
-            ("warmup", "shift", "brightness", "contrast", "saturation", "erase"),
+            ("warmup", "shift", "brightness", "contrast", "saturation", "erase", "layer_decay"),
             lambda value: value <= 1,
         ),
         "at most 60 degrees": (("shear",), lambda value: value <= 60),

@@ -63,6 +63,25 @@ def split_rows(rule: Split, seed: int, validation: int, test: int, published_tes
     return Rows(train_rows, validation_rows, test_rows, tuple(notes))
 
 
+def subset(rows: Array, count: int, seed: int, labels: Array, digests: Array) -> Array:
+    """`count` of the rows, with as many of each class as there are, in the same order; all of them if count is 0.
+
+    The order of SHA-256(seed, content) says which. `labels` int64 [n] and `digests` are those of all rows.
+    """
+    if not count or count >= len(rows):
+        return rows
+    ranks: list[tuple[int, bytes, int]] = []
+    seen: dict[int, int] = {}
+    keyed = ((hashlib.sha256(f"{seed}:".encode() + digests[row].tobytes()).digest(), row) for row in rows.tolist())
+    for key, row in sorted(keyed):
+        label = int(labels[row])
+        ranks.append((seen.get(label, 0), key, row))
+        seen[label] = seen.get(label, 0) + 1
+    chosen = {row for _, _, row in sorted(ranks)[:count]}
+    taken: Array = np.array([row for row in rows.tolist() if row in chosen], np.int64)
+    return taken
+
+
 def _affordable(count: int, validation: int, test: int) -> tuple[int, int]:
     """Scale both down, in proportion, if they leave less than half of the images for training."""
     parts = 1 + bool(validation) + bool(test)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from zoo import freezing
 from zoo.augmented import Targets, augment
 from zoo.errors import ZooError
 from zoo.feeder import Chunk, Feeder, Plan
@@ -38,22 +39,27 @@ class Diverged(ZooError):
 
 
 class Trainer:
-    """A network at one image size with its optimizer and moving average: runs chunks, gives and takes state."""
+    """A network at one image size with its optimizer and moving average: runs chunks, gives and takes state.
 
-    def __init__(self, model: Model, recipe: Recipe, size: int) -> None:
+    `dtype` is that of the images, or of the features that stand for them.
+    """
+
+    def __init__(self, model: Model, recipe: Recipe, size: int, dtype: Any = np.uint8) -> None:
+        freezing.freeze(model, recipe.freeze)
         self.model = model
         self.recipe = recipe
         self.size = size
         self.weights = list(model.trainable_variables)
         self.variables = list(model.variables)
-        self.optimizer = make_optimizer(recipe, self.weights)
+        self.shares = freezing.rate_shares(model, recipe.layer_decay) if recipe.layer_decay else ()
+        self.optimizer = make_optimizer(recipe, self.weights, self.shares)
         self.averaged = [v for v in self.variables if recipe.ema and tf.as_dtype(v.dtype).is_floating]
         self.averages = [tf.Variable(tf.convert_to_tensor(v), trainable=False) for v in self.averaged]
         self._take = tf.function(self._step, jit_compile=True) if recipe.xla else self._step
         self._run = tf.function(
             self._steps,
             input_signature=[
-                tf.TensorSpec([None, None, None, None], tf.uint8),
+                tf.TensorSpec([None, None, None, None], dtype),
                 tf.TensorSpec([None], tf.int64),
                 tf.TensorSpec([None], tf.float32),
                 tf.TensorSpec([None, None], tf.float32),
@@ -92,7 +98,7 @@ class Trainer:
         objective, hits, gradients = self._gradients(images, targets, count)
         self.optimizer.learning_rate.assign(rate)
         if self.recipe.weight_decay:
-            decay(self.weights, rate * self.recipe.weight_decay)
+            decay(self.weights, rate * self.recipe.weight_decay, self.shares)
         self.optimizer.apply(gradients, self.weights)
         self._average(step)
         return objective * count, hits
@@ -200,15 +206,18 @@ class Progressing:
 
 
 class Engine:
-    """One training run: the loop, its evaluations and checkpoints."""
+    """One training run: the loop, its evaluations and checkpoints.
 
-    def __init__(self, model: Model, data: Data, recipe: Recipe, run: ActiveRun) -> None:
+    `source_size` is the size of the training images in pixels, where `data` does not hold themselves.
+    """
+
+    def __init__(self, model: Model, data: Data, recipe: Recipe, run: ActiveRun, source_size: int = 0) -> None:
         self.data, self.recipe, self.run = data, recipe, run
         self.model = model
-        self.plan = Plan(recipe, run.spec.seed, len(data.train), data.train.images.shape[1])
+        self.plan = Plan(recipe, run.spec.seed, len(data.train), source_size or data.train.images.shape[1])
         self.at = Progressing()
         self.steps_per_chunk = 1
-        self.trainer = run.trainer(model, recipe.image_size)
+        self.trainer = run.trainer(model, recipe, recipe.image_size, data.train.images.dtype)
         self._saved = time.monotonic()
         state = run.restore()
         if state is not None:
@@ -221,7 +230,7 @@ class Engine:
         size = self.plan.size(min(self.at.step, self.plan.steps - 1) // self.plan.steps_per_epoch)
         if size != self.trainer.size:
             state = state or self.trainer.state()
-            self.trainer = self.run.trainer(self.run.build(size), size)
+            self.trainer = self.run.trainer(self.run.build(size), self.recipe, size)
             self.steps_per_chunk = 1
         if state is not None:
             self.trainer.restore(state)

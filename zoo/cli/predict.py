@@ -20,6 +20,7 @@ Examples:
   zoo predict last photo.jpg
   zoo predict "cnn mnist" digits/ --top 3
   zoo predict runs/first photo.jpg more/ --json
+  zoo predict zoo:efficientnet-lite0/imagenet photo.jpg
 
 \b
 An image that can't be read is reported, the others are answered; the exit code then is 4.
@@ -39,13 +40,14 @@ An image that can't be read is reported, the others are answered; the exit code 
 def command(run: str, files: tuple[Path, ...], top: int, as_json: bool, engine: str) -> int:
     """Classify FILES, images or folders of them, with RUN's network.
 
-    RUN is a path, the beginning of an id, "last", or "ARCH DATASET".
+    RUN is a path, the beginning of an id, "last", or "ARCH DATASET"; or zoo:ARCH/NAME, a trained network that
+    comes with a package (zoo show ARCH lists them).
     """
-    from zoo import api
+    from zoo import api, packaged
     from zoo.runs import resolve
 
-    found = resolve(run)
-    if found.receipt.get("rehearsal"):
+    found = run if run.startswith(packaged.PREFIX) else resolve(run)
+    if not isinstance(found, str) and found.receipt.get("rehearsal"):
         click.echo("REHEARSAL: this network has seen generated images only; its answers mean nothing", err=True)
     predictions = api.predict(found, files, top=top, engine=engine, verbose=verbose())
     if as_json:

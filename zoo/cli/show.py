@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo import packaged
 from zoo.cli.text import facts, number, percent, print_json
 from zoo.errors import UsageError, nearest
 from zoo.files import printable
@@ -41,7 +42,7 @@ def command(name: tuple[str, ...], as_json: bool) -> None:
     plugins = [plugin for plugin in registry.plugins if plugin.name == text]
     if plugins:
         if as_json:
-            print_json([plugin.as_dict() | {"recipes": _recipes(plugin, registry)} for plugin in plugins])
+            print_json([_plugin_json(plugin, registry) for plugin in plugins])
         else:
             click.echo("\n\n".join(_plugin(plugin, registry) for plugin in plugins))
         return
@@ -69,6 +70,11 @@ def _run(text: str, registry: Registry) -> Run:
 
 
 # plugins ------------------------------------------------------------------------------------------------------
+
+
+def _plugin_json(plugin: Plugin, registry: Registry) -> dict[str, Any]:
+    networks = [network.as_dict() for network in packaged.of(plugin)]
+    return plugin.as_dict() | {"recipes": _recipes(plugin, registry), "packaged": networks}
 
 
 def _plugin(plugin: Plugin, registry: Registry) -> str:
@@ -119,9 +125,19 @@ def _architecture(plugin: Plugin) -> list[tuple[str, str]]:
         ("input", f"{size}{least}, {channels} channels"),
         ("options", options),
         ("weights", f"none, {' or '.join(weights)}" if weights else ""),
+        ("packaged", "\n".join(_packaged(network.as_dict()) for network in packaged.of(plugin))),
         ("licence", card.licence),
         ("homepage", card.homepage),
     ]
+
+
+def _packaged(facts: Mapping[str, Any]) -> str:
+    """A network that comes with the package, and how to ask it."""
+    licence = f", {facts['licence']}" if facts["licence"] else ""
+    return (
+        f"{facts['about'] or 'trained'}: {facts['classes']:,} classes, {facts['bytes'] / 1e6:,.1f} MB{licence}\n"
+        f"zoo predict {facts['id']} PHOTO.jpg"
+    )
 
 
 def dataset_facts(plugin: Plugin) -> list[tuple[str, str]]:

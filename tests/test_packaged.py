@@ -1,0 +1,155 @@
+"""Networks that come in a package: found without importing it, asked without TensorFlow and without a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo import api, defaults, images, packaged, quiet
+from zoo.cli import main
+from zoo.errors import UsageError, ZooError
+from zoo.evaluation import predictor
+from zoo.registry import Registry
+
+CHELSEA = Path(__file__).parent / "photos" / "chelsea.jpg"
+IMAGENET = "zoo:efficientnet-lite0/imagenet"
+CATS = {"tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"}
+CONTENT = {
+    "format": 1,
+    "about": "flowers of a garden",
+    "licence": "CC0-1.0",
+    "architecture": "my-net",
+    "height": 6,
+    "width": 6,
+    "channels": 3,
+    "class_names": ["rose", "tulip"],
+    "options": {},
+    "seed": 0,
+    "resize": "stretch",
+    "interpolation": "area",
+    "rule": images.RULE,
+    "flip_average": False,
+    "rehearsal": False,
+}
+MY_NET = """
+import keras
+from zoo import hookimpl
+
+@hookimpl
+def zoo_build(spec):
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(spec.classes)]
+    return keras.Sequential([keras.Input((spec.height, spec.width, spec.channels)), *layers])
+"""
+
+
+def test_a_fresh_machine_without_a_network_names_a_cat_and_loads_no_tensorflow(tmp_path):
+    code = (
+        "import socket, sys\n"
+        "def refuse(*_, **__): raise OSError('there is no network')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+        "from zoo.cli import main\n"
+        "code = main()\n"
+        "print(sorted({'tensorflow', 'keras', 'zoo_efficientnet'} & set(sys.modules)), file=sys.stderr)\n"
+        "sys.exit(code)"
+    )
+    command = [sys.executable, "-c", code, "predict", IMAGENET, str(CHELSEA), "--top", "3", "--json"]
+    environment = os.environ | {"ZOO_CACHE": str(tmp_path / "cache"), "ZOO_RUNS": str(tmp_path / "runs")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (answer,) = json.loads(done.stdout)
+    assert len(answer["classes"]) == 3
+    assert answer["classes"][0]["name"] in CATS
+    assert done.stderr.splitlines() == ["[]"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.deep
+def test_the_full_network_gives_the_same_answer_but_for_rounding():
+    litert, full = (api.predict(IMAGENET, [CHELSEA], engine=engine)[0] for engine in ("litert", "tensorflow"))
+    assert dict(litert.classes) == pytest.approx(dict(full.classes), abs=packaged.TOLERANCE)
+
+
+def test_imagenets_classes_have_names_of_their_own():
+    names = packaged.find(IMAGENET, Registry.discover()).spec.class_names
+    assert len(set(names)) == len(names) == 1000
+
+
+def test_an_unknown_network_is_a_mistake_that_lists_those_that_exist(capsys):
+    assert main(["predict", "zoo:efficientnet-lite0/imagnet", str(CHELSEA)]) == 2
+    assert f"Did you mean '{IMAGENET}'? Packaged: " in capsys.readouterr().err
+
+
+def test_show_lists_them(capsys):
+    main(["show", "efficientnet-lite0"])
+    assert f"zoo predict {IMAGENET} PHOTO.jpg" in capsys.readouterr().out
+    main(["show", "efficientnet-lite0", "--json"])
+    (network,) = json.loads(capsys.readouterr().out)[0]["packaged"]
+    assert (network["id"], network["classes"], network["licence"]) == (IMAGENET, 1000, "Apache-2.0")
+    main(["show", "cnn"])
+    assert "packaged" not in capsys.readouterr().out
+
+
+@pytest.fixture
+def flowers(site):
+    """A stranger's package that ships a network."""
+    quiet.import_tensorflow()
+    import keras
+
+    site.install("my-net", {"my-net": "my_net"})
+    folder = site.package("my_net", init=MY_NET) / "models" / "my-net" / "flowers"
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((6, 6, 3)), *layers])
+    samples = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 3)).astype(np.float32)
+    packaged.pack(folder, model, predictor(defaults.predict, model, flip_average=False), CONTENT, samples)
+    return model, folder
+
+
+def test_a_strangers_package_ships_one_the_same_way_and_is_not_imported_to_find_it(flowers, site):
+    (found,) = packaged.of(site.registry().get("architecture", "my-net"))
+    assert "my_net" not in sys.modules
+    assert found.id == "zoo:my-net/flowers"
+    assert found.as_dict()["about"] == "flowers of a garden"
+    photo = images.load(CHELSEA, 6, 6, 3, "stretch", "area")
+    model, _ = flowers
+    expected = np.asarray(defaults.predict(model, photo[None].astype(np.float32)))[0]
+    for engine in ("litert", "tensorflow"):
+        (answer,) = api.predict("zoo:my-net/flowers", [CHELSEA], engine=engine)
+        shares = dict(answer.classes)
+        assert [shares["rose"], shares["tulip"]] == pytest.approx(expected, abs=1e-2), engine
+
+
+def test_matrices_are_kept_in_half_of_the_room(flowers):
+    with np.load(flowers[1] / "weights.npz") as stored:
+        assert {array.dtype.name for array in stored.values()} == {"float16", "float32"}
+        assert {array.ndim for array in stored.values() if array.dtype == np.float32} == {1}
+
+
+def test_a_folder_without_a_spec_is_no_network_and_one_without_litert_says_what_works(flowers, site):
+    _, folder = flowers
+    (folder / "model.tflite").unlink()
+    with pytest.raises(ZooError, match="--engine tensorflow"):
+        api.predict("zoo:my-net/flowers", [CHELSEA])
+    (folder / "spec.json").unlink()
+    with pytest.raises(UsageError, match="There is no packaged network"):
+        api.predict("zoo:my-net/flowers", [CHELSEA])
+
+
+def test_a_litert_file_that_is_not_the_network_is_refused(flowers, tmp_path):
+    model, _ = flowers
+    samples = np.full((1, 6, 6, 3), 255, np.float32)
+    asked = []
+
+    def fickle(batch):
+        """Another network each time that it is asked."""
+        asked.append(batch)
+        return defaults.predict(model, batch * (-1.0) ** len(asked))
+
+    with pytest.raises(ZooError, match=r"differs from the network by"):
+        packaged.pack(tmp_path, model, fickle, CONTENT, samples)
+    assert not (tmp_path / "spec.json").exists()
