@@ -43,7 +43,9 @@ def augmented(images, recipe, labels=None, target=None):
     labels = np.arange(len(images)) % 3 if labels is None else labels
     target = target or images.shape[1]
     rows = table(recipe, labels, source=images.shape[1], target=target, channels=images.shape[3])
-    out, targets = augment(tf.constant(images.astype(np.uint8)), tf.constant(labels), tf.constant(rows), recipe, target)
+    where = augmentation.columns(recipe, images.shape[1], target, images.shape[3])
+    step = tf.constant(images.astype(np.uint8)), tf.constant(labels), tf.constant(rows)
+    out, targets = augment(*step, where, recipe, target)
     return out.numpy(), targets
 
 

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from zoo import augmentation
 from zoo.errors import UsageError
 from zoo.feeder import Chunk
 from zoo.freezing import freeze, rate_shares
@@ -43,6 +44,7 @@ def trained(model: keras.Model, **recipe: Any) -> dict[str, float]:
         generator.integers(0, 3, STEPS * BATCH),
         np.full(STEPS, 1e-3, np.float32),
         np.zeros((STEPS * BATCH, 0), np.float32),
+        augmentation.columns(Recipe(), 6, 6, 3),
     )
     trainer.run(chunk)
     return {variable.path: float(np.abs(variable.numpy() - before[variable.path]).max()) for variable in model.weights}

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from zoo.augmentation import FILL, columns
+from zoo.augmentation import FILL, Columns
 from zoo.recipes import Recipe
 
 
@@ -21,15 +21,16 @@ class Targets(NamedTuple):
     terms: tuple[tuple[Any, Any], ...]
 
 
-def augment(images: Any, labels: Any, rows: Any, recipe: Recipe, size: int) -> tuple[Any, Targets]:
-    """A step's images uint8 [n, source, source, channels], labels int64 [n] and rows of the table (None where it has no
-    columns), to float32 [n, size, size, channels] in 0..255, and the targets. What is off adds no operation."""
-    _, source, _, channels = images.shape
-    where = columns(recipe, source, size, channels)
+def augment(images: Any, labels: Any, rows: Any, where: Columns, recipe: Recipe, size: int) -> tuple[Any, Targets]:
+    """A step's images uint8 [n, source, source, channels], labels int64 [n] and rows of the table, whose columns `where`
+    names (None where there are none), to float32 [n, size, size, channels] in 0..255, and the targets.
+
+    What is off adds no operation.
+    """
     images = tf.cast(images, tf.float32)
     if _is_on(where.geometry):
         images = resample(images, rows[:, where.geometry], size, recipe.fill)
-        images = tf.ensure_shape(images, [None, size, size, channels])
+        images = tf.ensure_shape(images, [None, size, size, images.shape[-1]])
     if _is_on(where.colour):
         images = recolour(images, rows[:, where.colour])
     if _is_on(where.box):

@@ -15,7 +15,6 @@ import keras
 import tensorflow as tf
 
 from zoo import hardware
-from zoo.augmentation import columns
 from zoo.augmented import Targets, augment
 from zoo.errors import UsageError
 from zoo.optimizers import FusedAdam, decay
@@ -110,11 +109,11 @@ class MirroredTrainer(Trainer):
         first, end = device * rows // replicas, (device + 1) * rows // replicas
         mine = slice(first, tf.maximum(end, first + 1))
         weight = tf.cast(end > first, tf.float32)
-        where = columns(self.recipe, self._source[0], self.size, self._source[2])
+        where = self._columns
         if where.mix.start == where.mix.stop:
             drawn = None if table is None else table[mine]
-            return *augment(images[mine], labels[mine], drawn, self.recipe, self.size), weight
-        x, targets = augment(images, labels, table, self.recipe, self.size)  # partners may be another device's
+            return *augment(images[mine], labels[mine], drawn, where, self.recipe, self.size), weight
+        x, targets = augment(images, labels, table, where, self.recipe, self.size)  # partners may be another device's
         terms = tuple((own[mine], share[mine]) for own, share in targets.terms)
         return x[mine], Targets(targets.labels[mine], terms), weight
 

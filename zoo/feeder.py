@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo import augmentation
+from zoo.augmentation import Columns
 from zoo.recipes import Recipe
 from zoo.schedules import learning_rates
 from zoo.types import Part
@@ -63,7 +64,7 @@ class Plan:
 class Chunk:
     """The next `steps` steps of an epoch: images uint8 [n, s, s, c], labels int64 [n], learning rates
     float32 [steps], and the images' rows of the augmentation table float32 [n, columns] (none if they are used
-    as they are)."""
+    as they are), whose columns `columns` names."""
 
     step: int
     steps: int
@@ -72,6 +73,7 @@ class Chunk:
     labels: Array
     rates: Array
     table: Array
+    columns: Columns
 
 
 class Feeder:
@@ -118,7 +120,8 @@ class Feeder:
         epoch = self.first // plan.steps_per_epoch
         size = plan.size(epoch)
         order = augmentation.order(plan.seed, epoch, plan.examples)
-        table = self._table(epoch, size, order)
+        where = augmentation.columns(recipe, plan.source_size, size, self.part.images.shape[-1])
+        table = self._table(epoch, size, order, where)
         step, end = self.first, plan.end_of_epoch(self.first)
         while step < end:
             start = (step % plan.steps_per_epoch) * recipe.batch_size
@@ -133,16 +136,16 @@ class Feeder:
                 labels=self.part.labels[rows],
                 rates=self._rates[step : step + steps],
                 table=table[rows],
+                columns=where,
             )
             step += steps
 
-    def _table(self, epoch: int, size: int, order: Array) -> Array:
+    def _table(self, epoch: int, size: int, order: Array, where: Columns) -> Array:
         """The epoch's augmentation table, float32 [examples, columns]."""
         plan, recipe, part = self.plan, self.plan.recipe, self.part
         channels = part.images.shape[-1]
         table = augmentation.table(recipe, plan.seed, epoch, part.labels[:], plan.source_size, size, channels)
         if recipe.mixup or recipe.cutmix:
-            where = augmentation.columns(recipe, plan.source_size, size, channels)
             table[order, where.mix.start] = augmentation.partners(plan.seed, epoch, plan.examples, recipe.batch_size)
         return table
 

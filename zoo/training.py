@@ -71,7 +71,7 @@ class Trainer:
     def run(self, chunk: Chunk) -> tuple[Array, Array]:
         """Run a chunk; return each step's summed loss float32 [steps] and correct answers int64 [steps]."""
         self._source = chunk.images.shape[1:]
-        self._augments = chunk.table.shape[1] > 0
+        self._columns = chunk.columns
         losses, correct = self._run(chunk.images, chunk.labels, chunk.rates, chunk.table, chunk.batch_size, chunk.step)
         return losses.numpy(), correct.numpy()
 
@@ -82,7 +82,7 @@ class Trainer:
         for step in tf.range(steps):
             rows = slice(step * batch, (step + 1) * batch)
             x = tf.ensure_shape(images[rows], [None, *self._source])
-            drawn = table[rows] if self._augments else None
+            drawn = table[rows] if self._columns.width else None
             loss, hits = self._advance(x, labels[rows], drawn, rates[step], first + tf.cast(step, tf.int64))
             losses = losses.write(step, loss)
             correct = correct.write(step, hits)
@@ -90,7 +90,7 @@ class Trainer:
 
     def _advance(self, images: Any, labels: Any, table: Any, rate: Any, step: Any) -> tuple[Any, Any]:
         """Augment a step's images and take the step; return its summed loss and correct answers."""
-        x, targets = augment(images, labels, table, self.recipe, self.size)
+        x, targets = augment(images, labels, table, self._columns, self.recipe, self.size)
         return self._take(x, targets, rate, step)
 
     def _step(self, images: Any, targets: Targets, rate: Any, step: Any) -> tuple[Any, Any]:
