@@ -22,8 +22,8 @@ class Targets(NamedTuple):
 
 
 def augment(images: Any, labels: Any, rows: Any, where: Columns, recipe: Recipe, size: int) -> tuple[Any, Targets]:
-    """A step's images uint8 [n, source, source, channels], labels int64 [n] and rows of the table, whose columns `where`
-    names (None where there are none), to float32 [n, size, size, channels] in 0..255, and the targets.
+    """A step's images uint8 [n, source, source, channels], labels int64 [n] and rows of the table (None without
+    columns, which `where` names), to float32 [n, size, size, channels] in 0..255, and the targets.
 
     What is off adds no operation.
     """
