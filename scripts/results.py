@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from zoo import chapter
 from zoo.errors import UsageError
 from zoo.evaluation import wilson
 from zoo.progress import duration
@@ -22,14 +23,6 @@ from zoo.runs import Run, resolve
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results: begin (scripts/results.py table) -->", "<!-- results: end -->"
-# per cent, as printed in the chapter
-CHAPTER = {
-    "fc-tf mnist": 92.0,
-    "cnn mnist": 99.06,
-    "cnn-5x5 mnist": 98.90,
-    "fc-keras mnist": 98.26,
-    "vgg16 catsdogs": 78.38,
-}
 RECIPES = ("book", "quick", "best")
 KEPT = ("command", "started", "precision", "threads", "versions", "hardware", "parameters", "seconds", "forecast")
 
@@ -93,12 +86,12 @@ def table() -> str:
             machines.add(f"{entry['hardware']['processor']}, {entry['hardware']['cores']} cores")
         spread = "" if result.spread is None else f" ± {100 * result.spread:.2f}"
         low, high = wilson(round(result.accuracy * result.count), result.count)
-        chapter = CHAPTER.get(f"{result.architecture} {result.dataset}")
+        printed = chapter.experiment(result.architecture, result.dataset)
         lines.append(
             f"| `{result.architecture}` | `{result.dataset}` | {result.recipe} "
             f"| {100 * result.accuracy:.2f}{spread} "
             f"| {100 * low:.2f} to {100 * high:.2f}, {result.count:,} {result.part} images | {result.seeds} "
-            f"| {'' if chapter is None else f'{chapter:.2f}'} "
+            f"| {'' if printed is None else f'{100 * printed.accuracy:.2f}'} "
             f"| {'' if result.seconds is None else duration(result.seconds)} | `{result.command}` |"
         )
     lines.append("")

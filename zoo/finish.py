@@ -172,7 +172,9 @@ def conclude(active: ActiveRun, result: dict[str, Any], part_name: str, prepared
             f"{run.title}: {100 * result['accuracy']:.2f} % of {result['count']:,} {part_name} images "
             f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
         )
-    note(f"The run is in {run.directory}\n  zoo show {run.directory}\n  zoo predict {run.directory} PHOTO.jpg")
+    note(
+        f"The run is in {run.directory}, its pictures and receipt in report.html\n  zoo show {run.directory}\n  zoo predict {run.directory} PHOTO.jpg"
+    )
 
 
 def real_forecast(spec: Spec, measured: Forecast, recipe: Recipe, card: Card) -> str:

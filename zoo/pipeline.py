@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from zoo import budget, kept, pretrained, quiet
+from zoo import budget, kept, pretrained, quiet, report
 from zoo import receipt as receipts
 from zoo.errors import DataError, Interrupted, UsageError, ZooError
 from zoo.files import require_space
@@ -297,6 +297,7 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: S
     finally:
         seconds = run.receipt.get("seconds", 0.0) + time.monotonic() - began
         run.update(seconds=round(seconds, 1))
+    report.write(run)  # it says how long all the rest took
     return run
 
 

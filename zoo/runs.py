@@ -23,6 +23,7 @@ from zoo.types import Figure, History, Spec
 
 FORMAT = 1
 RECEIPT = "run.json"
+CAPTIONS = "captions.json"
 Status = Literal["training", "interrupted", "failed", "finished"]
 
 # what is relied on, where it is there: a run may come from a stranger
@@ -158,8 +159,7 @@ def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
     """
     from zoo.figures import in_order
 
-    captions_file = folder / "captions.json"
-    captions = read_json(captions_file) if captions_file.exists() else {}
+    captions = captions_of(folder)
     written = []
     for figure in figures:
         path = folder / f"{figure.name}.{figure.format}"
@@ -167,8 +167,14 @@ def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
         captions[path.name] = figure.caption
         written.append(path)
     ordered = {name: captions[name] for name in in_order(captions)}
-    atomic_write(captions_file, json.dumps(ordered, indent=1) + "\n")
+    atomic_write(folder / CAPTIONS, json.dumps(ordered, indent=1) + "\n")
     return written
+
+
+def captions_of(folder: Path) -> dict[str, str]:
+    """The captions of the figures in `folder`, by file name, in the order in which they were drawn."""
+    path = folder / CAPTIONS
+    return read_json(path) if path.exists() else {}
 
 
 def runs_root() -> Path:

@@ -39,6 +39,7 @@ COMMANDS = {
     "evaluate": Entry("zoo.cli.evaluate", "Evaluate a run's network again."),
     "predict": Entry("zoo.cli.predict", "Classify images with a run's network."),
     "visualize": Entry("zoo.cli.visualize", "Draw a run's or an architecture's figures."),
+    "report": Entry("zoo.cli.report", "Write a run's report, one HTML file."),
     "runs": Entry("zoo.cli.runs", "List the runs."),
     "compare": Entry("zoo.cli.compare", "Compare runs."),
 }
