@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import drawing, images
+from zoo import drawing, images, report
 from zoo.active import ActiveRun
 from zoo.cards import Card
 from zoo.errors import ZooError
@@ -172,9 +172,8 @@ def conclude(active: ActiveRun, result: dict[str, Any], part_name: str, prepared
             f"{run.title}: {100 * result['accuracy']:.2f} % of {result['count']:,} {part_name} images "
             f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
         )
-    note(
-        f"The run is in {run.directory}, its pictures and receipt in report.html\n  zoo show {run.directory}\n  zoo predict {run.directory} PHOTO.jpg"
-    )
+    note(f"The run is in {run.directory}\n  zoo show {run.directory}\n  zoo predict {run.directory} PHOTO.jpg")
+    note(f"All about it on one page: {run.directory / report.NAME}")
 
 
 def real_forecast(spec: Spec, measured: Forecast, recipe: Recipe, card: Card) -> str:
