@@ -33,14 +33,14 @@ def machine(hardware: Mapping[str, Any]) -> str:
     return f"{hardware['processor']}{features}, {hardware['cores']} cores{memory}, {hardware['system']}"
 
 
-def recipe_tables(recipe: Mapping[str, Any]) -> str:
+def recipe_tables(recipe: Mapping[str, Any], heading: bool = True) -> str:
     """A recipe of a receipt as HTML: what it sets itself, and folded away the values that are core's."""
     header = ("key", "value", "from", "what it is")
     rows = {True: [], False: []}  # type: dict[bool, list[tuple[str, ...]]]
     for key, entry in recipe["values"].items():
         origin = entry["origin"]
         rows[origin == "core"].append((key, plain(entry["value"]), origin, KEYS.get(key, "")))
-    own = f"<h3>Recipe <code>{escape(recipe['name'])}</code></h3>{table(header, rows[False])}"
+    own = f"<h3>Recipe <code>{escape(recipe['name'])}</code></h3>" * heading + table(header, rows[False])
     summary = f"<summary>{len(rows[True])} values that are core's</summary>"
     return f"{own}<details>{summary}{table(header, rows[True])}</details>"
 
@@ -66,7 +66,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequenc
         for row in rows
     )
     head = f"<thead><tr>{head}</tr></thead>" if header else ""
-    kind = "" if header else ' class="facts"'
+    kind = ' class="data"' if header else ' class="facts"'
     return f'<div class="table" tabindex="0"><table{kind}>{head}<tbody>{body}</tbody></table></div>'
 
 

@@ -1,0 +1,134 @@
+"""The site as a whole: which plugins it shows, its menu, and every generated file by path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import zoo
+from zoo.diagram import svg
+from zoo.graph import Graph
+from zoo.registry import Plugin, Registry
+from zoo.runs import captions_of
+from zoo.site import boards, concepts, pages, receipts, reference
+from zoo.site.assets import folder_of
+from zoo.types import Figure
+
+PACKAGE = Path(zoo.__file__).parent
+_SLOT = re.compile(r"^<!-- drawing: ([\w-]+) -->$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What there is to show: usable plugins and their results."""
+
+    architectures: tuple[Plugin, ...]
+    datasets: tuple[Plugin, ...]
+    results: tuple[receipts.Result, ...]
+
+    @classmethod
+    def discover(cls, distribution: str | None = None) -> Site:
+        """The installed plugins, or those of one distribution."""
+        usable = [
+            plugin
+            for plugin in Registry.discover().plugins
+            if plugin.status == "ok" and distribution in (None, plugin.distribution)
+        ]
+        architectures = tuple(plugin for plugin in usable if plugin.kind == "architecture")
+        datasets = tuple(plugin for plugin in usable if plugin.kind == "dataset")
+        return cls(architectures, datasets, tuple(receipts.read((*architectures, *datasets))))
+
+    def navigation(self, config_file: str | None, docs: str) -> list[Any]:
+        """The menu, as mkdocs.yml would have it."""
+        written = sorted(path.name for path in (Path(docs) / "guide").glob("*.md"))
+        added = sorted(set(guides(config_file)) - {f"guide/{name}" for name in written})
+        first = ["guide/five-minutes.md", "guide/own-recipe.md"]
+        more = [f"guide/{name}" for name in written if f"guide/{name}" not in first]
+        return [
+            {"Home": "index.md"},
+            {"Architectures": ["architectures/index.md", *_entries(self.architectures, "architectures")]},
+            {"Data sets": ["datasets/index.md", *_entries(self.datasets, "datasets")]},
+            {"Results": ["leaderboard.md", "chapter.md"]},
+            {"Concepts": ["concepts/index.md", *(f"concepts/{name}.md" for name in concepts.PAGES)]},
+            {"Guide": [*first, *more, *added]},
+            {"Reference": ["reference/cli.md", "reference/recipe.md", "reference/api.md", "reference/hooks.md"]},
+            {"Rights": "rights.md"},
+        ]
+
+    def contents(self) -> dict[str, str | bytes]:
+        """Every generated file that is not copied, by its path in the site's sources."""
+        made: dict[str, str | bytes] = {
+            "index.md": boards.home(self.architectures, self.datasets, self.results),
+            "leaderboard.md": boards.leaderboard(self.results),
+            "chapter.md": boards.chapter_today(self.architectures, self.results),
+            "architectures/index.md": pages.architectures(self.architectures, self.results),
+            "datasets/index.md": pages.datasets(self.datasets),
+            "reference/cli.md": reference.command_line(),
+            "reference/recipe.md": reference.recipe_keys(),
+            "reference/api.md": reference.api(),
+            "reference/hooks.md": reference.hooks(),
+            "images/results.svg": boards.results_drawing(self.results).content,
+        }
+        for plugin in self.architectures:
+            made[f"architectures/{plugin.name}.md"] = pages.architecture(plugin, self.datasets, self.results)
+            if graph := pages.graph_of(plugin):
+                for view, content in drawn(graph).items():
+                    made[f"architectures/{plugin.name}/{view}.svg"] = content
+        for plugin in self.datasets:
+            made[f"datasets/{plugin.name}.md"] = pages.dataset(plugin, self.architectures, self.results)
+        for figure in drawings().values():
+            made[f"concepts/images/{figure.name}.{figure.format}"] = figure.content
+        return made
+
+    def pictures(self) -> dict[str, Path]:
+        """The committed pictures of the plugins, by their path in the site's sources."""
+        found: dict[str, Path] = {}
+        for plugin in (*self.architectures, *self.datasets):
+            folder = folder_of(plugin)
+            if folder is None:
+                continue
+            place = f"{plugin.kind}s/{plugin.name}"
+            for name in captions_of(folder):
+                found[f"{place}/{name}"] = folder / name
+            for name in captions_of(folder / "figures"):
+                found[f"{place}/figures/{name}"] = folder / "figures" / name
+        return found
+
+
+def _entries(plugins: tuple[Plugin, ...], folder: str) -> list[dict[str, str]]:
+    return [{plugin.name: f"{folder}/{plugin.name}.md"} for plugin in plugins]
+
+
+@cache
+def drawn(graph: Graph) -> dict[str, bytes]:
+    """The diagrams of a network, whole and folded."""
+    return {"diagram": svg(graph), "diagram-folded": svg(graph, folded=True)}
+
+
+@cache
+def drawings() -> dict[str, Figure]:
+    """The drawings of the concepts, by name; made once, however often a page is built again."""
+    return {figure.name: figure for figure in concepts.draw()}
+
+
+def guides(config_file: str | None) -> dict[str, Path]:
+    """The guides that a checkout keeps in `docs/guide`, beside its mkdocs.yml."""
+    folder = Path(config_file).parent / "docs" / "guide" if config_file else None
+    return {f"guide/{path.name}": path for path in sorted(folder.glob("*.md"))} if folder else {}
+
+
+def with_drawings(markdown: str) -> str:
+    """A page with its drawings where it says `<!-- drawing: NAME -->`."""
+    figure: Callable[[re.Match[str]], str] = lambda slot: pages.picture(  # noqa: E731
+        f"images/{drawings()[slot[1]].name}.{drawings()[slot[1]].format}", drawings()[slot[1]].caption
+    )
+    return _SLOT.sub(figure, markdown)
+
+
+def footer() -> str:
+    """The line at the foot of every page."""
+    return f"zoo {zoo.__version__}, Apache-2.0. Every figure on these pages is computed from a receipt or a graph."
