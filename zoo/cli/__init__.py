@@ -40,6 +40,7 @@ COMMANDS = {
     "predict": Entry("zoo.cli.predict", "Classify images with a run's network."),
     "visualize": Entry("zoo.cli.visualize", "Draw a run's or an architecture's figures."),
     "report": Entry("zoo.cli.report", "Write a run's report, one HTML file."),
+    "docs": Entry("zoo.cli.docs", "Build or show the site of the installed plugins."),
     "runs": Entry("zoo.cli.runs", "List the runs."),
     "compare": Entry("zoo.cli.compare", "Compare runs."),
 }

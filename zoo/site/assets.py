@@ -1,7 +1,7 @@
 """What the site shows that needs a built network: made here, committed in the plugin's package, proven by a test.
 
-`site/<architecture>/` holds `graph.json`, of which diagrams and costs are made; `figures/`, taken over from a finished run, its
-pictures with `captions.json` and `run.json` (what they are of); `site/<data set>/` samples of its images.
+`site/<architecture>/` holds `graph.json`, of which diagrams and costs are made; `figures/`, taken over from a
+finished run, its pictures with `captions.json` and `run.json` (what they are of); `site/<data set>/` samples.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ def home(architectures: Sequence[Plugin], datasets: Sequence[Plugin], results: S
     front = "---\nhide:\n  - navigation\n  - toc\n---\n"
     hero = (
         '<div class="hero"><div><h1>A zoo of image classifiers</h1>'
-        "<p>Install a package, and its network or data set joins in. Every network trains on every data set; every result "
-        "comes with its pictures and the receipt that gives it again.</p>"
+        "<p>Install a package, and its network or data set joins in. Every network trains on every data set; every "
+        "result comes with its pictures and the receipt that gives it again.</p>"
         '<pre class="two"><code>pip install image-model-zoo\nzoo train cnn mnist</code></pre>'
         '<p class="links"><a class="button" href="guide/five-minutes.html">Five minutes</a> '
         '<a class="button plain" href="architectures/index.html">Architectures</a> '
@@ -59,7 +59,8 @@ def home(architectures: Sequence[Plugin], datasets: Sequence[Plugin], results: S
             ("Look up a command", "Every command and hook, from the program itself.", "reference/cli.html"),
         )
     )
-    return f'{front}\n{hero}\n\n## The best so far\n\n{facts} [The whole leaderboard](leaderboard.md)\n\n{excerpt}\n\n<div class="cards">{cards}</div>\n'
+    best = f"## The best so far\n\n{facts} [The whole leaderboard](leaderboard.md)\n\n{excerpt}"
+    return f'{front}\n{hero}\n\n{best}\n\n<div class="cards">{cards}</div>\n'
 
 
 def _hero_picture(architectures: Sequence[Plugin]) -> str:
@@ -68,7 +69,8 @@ def _hero_picture(architectures: Sequence[Plugin]) -> str:
         folder = folder_of(plugin)
         for suffix in ("svg", "png"):
             if folder and (folder / "figures" / f"hero.{suffix}").is_file():
-                return f'<img class="picture" src="architectures/{plugin.name}/figures/hero.{suffix}" alt="What {plugin.name} sees">'
+                path = f"architectures/{plugin.name}/figures/hero.{suffix}"
+                return f'<img class="picture" src="{path}" alt="What {plugin.name} sees">'
     said = "Every published result: accuracy against the number of parameters"
     return f'<img class="picture" src="images/results.svg" alt="{said}">'
 
@@ -112,7 +114,8 @@ def _board(results: Sequence[Result], rich: bool) -> str:
     ] * rich
     head = "".join(f'<th scope="col" class="{kind}">{escape(title)}</th>' for title, kind in columns)
     body = "".join(_row(result, rich) for result in results)
-    return f'<div class="table" tabindex="0"><table class="data"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    content = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="table" tabindex="0"><table class="data">{content}</table></div>'
 
 
 def _row(result: Result, rich: bool) -> str:
@@ -147,8 +150,8 @@ def _row(result: Result, rich: bool) -> str:
 
 def _results_caption(results: Sequence[Result]) -> str:
     return (
-        f"The {len(results)} published results. Bars are 95 % intervals, hollow rings what the chapter printed; further left is "
-        "a smaller network. Compare points of one panel only: each data set has a scale of its own."
+        f"The {len(results)} published results. Bars are 95 % intervals, hollow rings what the chapter printed; "
+        "further left is a smaller network. Compare points of one panel only: each data set has a scale of its own."
     )
 
 
@@ -194,9 +197,9 @@ def chapter_today(architectures: Sequence[Plugin], results: Sequence[Result]) ->
     by_name = {plugin.name: plugin for plugin in architectures}
     parts = [
         "# The chapter, today",
-        "This project grew out of a chapter that builds image classifiers one after the other. Each of its experiments is a "
-        "recipe called `book`: the same network, the same images, the same optimizer. Beside the figure that it printed "
-        "stands what the recipe gives today, and how far a good recipe takes the same network.",
+        "This project grew out of a chapter that builds image classifiers one after the other. Each of its experiments "
+        "is a recipe called `book`: the same network, the same images, the same optimizer. Beside the figure that it "
+        "printed stands what the recipe gives today, and how far a good recipe takes the same network.",
         _overview(results),
     ]
     for experiment in chapter.EXPERIMENTS:
@@ -258,4 +261,5 @@ def _against(result: Result) -> str:
     if low <= printed <= high:
         return "The printed figure lies inside it."
     points = result.accuracy - printed
-    return f"That is {abs(points):.2f} points {'above' if points > 0 else 'below'} the printed figure, which lies outside it."
+    side = "above" if points > 0 else "below"
+    return f"That is {abs(points):.2f} points {side} the printed figure, which lies outside it."

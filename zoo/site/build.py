@@ -74,7 +74,9 @@ class Site:
             "images/results.svg": boards.results_drawing(self.results).content,
         }
         for plugin in self.architectures:
-            made[f"architectures/{plugin.name}.md"] = pages.architecture(plugin, self.datasets, self.results)
+            made[f"architectures/{plugin.name}.md"] = pages.architecture(
+                plugin, self.architectures, self.datasets, self.results
+            )
             if graph := pages.graph_of(plugin):
                 for view, content in drawn(graph).items():
                     made[f"architectures/{plugin.name}/{view}.svg"] = content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from zoo import style
@@ -145,8 +146,9 @@ def _pooling() -> Figure:
     _grid(axes[1], blocks.max(axis=(1, 3)), "max pooling 2 x 2", (0, 0, 1))
     _grid(axes[2], blocks.mean(axis=(1, 3)), "average pooling 2 x 2", (0, 0, 1))
     caption = (
-        f"Of each 2 x 2 block, max pooling keeps the greatest ({feature[:2, :2].max()} of the framed one), average pooling the "
-        f"mean ({feature[:2, :2].mean():g}): {feature.size} numbers become {feature.size // 4}, and no weight is learned."
+        f"Of each 2 x 2 block, max pooling keeps the greatest ({feature[:2, :2].max()} of the framed one), average "
+        f"pooling the mean ({feature[:2, :2].mean():g}): {feature.size} numbers become {feature.size // 4}, and no "
+        "weight is learned."
     )
     return Figure("pooling", style.to_svg(figure), "svg", caption)
 
@@ -167,8 +169,8 @@ def _relu() -> Figure:
     _grid(axes[1], before, "before")
     _grid(axes[2], after, "after ReLU")
     caption = (
-        f"ReLU leaves what is positive as it is and makes the rest zero: {int((before < 0).sum())} of {before.size} numbers of this "
-        "feature map. Its slope stays 1 however large the input, where those of tanh and sigmoid fade."
+        f"ReLU leaves what is positive as it is and makes the rest zero: {int((before < 0).sum())} of {before.size} "
+        "numbers of this feature map. Its slope stays 1 however large the input, where those of tanh and sigmoid fade."
     )
     return Figure("relu", style.to_svg(figure), "svg", caption)
 
@@ -185,8 +187,9 @@ def _dropout() -> Figure:
     _grid(axes[1], units * masks / (1 - rate), "the same in four training steps, at a rate of 0.5")
     mean = float((units * masks / (1 - rate)).sum(axis=1).mean())
     caption = (
-        f"In each step a fresh half of the units is silent, on average, and the rest count {1 / (1 - rate):g} times. Their sum is "
-        f"{units.sum():g} in prediction and {mean:g} in the mean of these four steps: what follows sees inputs of the same size."
+        f"In each step a fresh half of the units is silent, on average, and the rest count {1 / (1 - rate):g} times. "
+        f"Their sum is {units.sum():g} in prediction and {mean:g} in the mean of these four steps: over many steps, "
+        "what follows sees inputs of the same size."
     )
     return Figure("dropout", style.to_svg(figure), "svg", caption)
 
@@ -209,8 +212,8 @@ def _inception() -> Iterator[Figure]:
     (few, cheap), (many, dear) = said.values()
     caption = (
         f"Filters of several sizes side by side; their maps are stacked. With 1x1 convolutions that first reduce the "
-        f"{inputs} channels it has {few:,} parameters and about {cheap / 1e6:,.0f} million multiply-adds; without them the module "
-        f"below has {many:,} and {dear / 1e6:,.0f} million."
+        f"{inputs} channels it has {few:,} parameters and about {cheap / 1e6:,.0f} million multiply-adds; without them "
+        f"the module below has {many:,} and {dear / 1e6:,.0f} million."
     )
     yield Figure("inception", svg(reduced), "svg", caption)
     yield Figure(
@@ -268,7 +271,7 @@ def _residual() -> Figure:
         if number:
             for x in range(1, len(layers) - 1, 2):
                 top = max(layers[x][1], 6) ** 0.5 / 2 + 0.4
-                arc = {"connectionstyle": "arc3,rad=-0.55", "arrowstyle": "-|>", "mutation_scale": 7}
+                arc: dict[str, Any] = {"connectionstyle": "arc3,rad=-0.55", "arrowstyle": "-|>", "mutation_scale": 7}
                 axes.add_patch(
                     FancyArrowPatch((x - 0.5, top), (x + 1.5, top), color=style.FAINT_INK, linewidth=1.2, **arc)
                 )
@@ -278,9 +281,9 @@ def _residual() -> Figure:
         axes.set_axis_off()
     total = sum(count for _, _, count in layers)
     caption = (
-        f"Two networks of {len(layers)} layers with weights, from the image (left) to 1,000 classes: a bar is as tall as its image is "
-        f"large, a colour stands for a stage. Both have {total / 1e6:.1f} million parameters, shortcuts have none where the shape stays; the "
-        f"{sum(blocks for blocks, _, _ in STAGES)} arcs let the gradient pass by two layers at a time."
+        f"Two networks of {len(layers)} layers with weights, from the image (left) to 1,000 classes: a bar is the "
+        f"taller the larger its image, a colour stands for a stage. Both have {total / 1e6:.1f} million parameters, "
+        f"shortcuts have none where the shape stays; the {sum(blocks for blocks, _, _ in STAGES)} arcs let the gradient pass by two layers."
     )
     return Figure("residual", style.to_svg(figure), "svg", caption)
 
@@ -319,7 +322,7 @@ def _pipelines() -> Figure:
             )
             axes.add_patch(box)
             axes.text(x + width / 2, y + 0.57, text, ha="center", va="center", fontsize=9)
-        for (x, width), (following, _) in zip(places, places[1:], strict=False):
+        for (x, width), (following, _) in pairwise(places):
             axes.add_patch(
                 FancyArrowPatch(
                     (x + width + 0.08, y + 0.57),
@@ -329,5 +332,8 @@ def _pipelines() -> Figure:
                     color=style.FAINT_INK,
                 )
             )
-    caption = "What is learned from examples is red. The classical pipeline learns the last step; a deep network learns every step, from the pixels on."
+    caption = (
+        "What is learned from examples is red. The classical pipeline learns the last step; a deep network learns "
+        "every step, from the pixels on."
+    )
     return Figure("pipelines", style.to_svg(figure), "svg", caption)

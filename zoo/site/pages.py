@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from zoo.runs import captions_of
 from zoo.site.assets import folder_of
 from zoo.site.receipts import Result
 
+_SIBLING = re.compile(r"\[([^\]]+)\]\(([\w.-]+)\.md\)")
 LONG = 30  # layers; a longer table is folded away
 
 
@@ -57,15 +59,26 @@ def architectures(plugins: Sequence[Plugin], results: Sequence[Result]) -> str:
         )
         count = f"{plugin.facts.parameters:,} parameters" if plugin.facts.parameters else "parameters not stated"
         cards.append(
-            f'<a class="card" href="{plugin.name}.html"><b>{escape(plugin.name)}</b><span>{escape(plugin.facts.summary)}</span>'
-            f"<small>{count}</small><ul>{best}</ul></a>"
+            f'<a class="card" href="{plugin.name}.html"><b>{escape(plugin.name)}</b>'
+            f"<span>{escape(plugin.facts.summary)}</span><small>{count}</small><ul>{best}</ul></a>"
         )
-    intro = "Each of these networks trains on each of the data sets. A page has the idea, the diagram, the cost, the measured results and what the network sees."
+    intro = (
+        "Each of these networks trains on each of the data sets. A page has the idea, the diagram, the cost, the "
+        "measured results and what the network sees."
+    )
     return f'# Architectures\n\n{intro}\n\n<div class="cards">{"".join(cards)}</div>\n'
 
 
-def architecture(plugin: Plugin, datasets: Sequence[Plugin], results: Sequence[Result]) -> str:
-    """All about one architecture."""
+def linked(text: str, known: Iterable[str]) -> str:
+    """A text whose links to pages of architectures that are not shown here are plain words."""
+    names = set(known)
+    return _SIBLING.sub(lambda link: link[0] if link[2] in names else link[1], text)
+
+
+def architecture(
+    plugin: Plugin, others: Sequence[Plugin], datasets: Sequence[Plugin], results: Sequence[Result]
+) -> str:
+    """All about one architecture; `others` are those that its text may link to."""
     card, graph = plugin.facts, graph_of(plugin)
     own = [result for result in results if result.architecture == plugin.name]
     folder = folder_of(plugin)
@@ -73,7 +86,7 @@ def architecture(plugin: Plugin, datasets: Sequence[Plugin], results: Sequence[R
     parts = [
         f"# {plugin.name}",
         f'<p class="lead">{escape(card.summary)}</p>',
-        text_of(plugin),
+        linked(text_of(plugin), (other.name for other in others)),
         "## Facts",
         _facts(plugin),
     ]
@@ -111,7 +124,7 @@ def diagram(name: str, graph: Graph) -> str:
     said = f"Layers of {name}: {graph.parameters:,} parameters."
     return (
         f'<div class="diagram" data-folded="{name}/diagram-folded.svg" data-whole="{name}/diagram.svg">'
-        f'<img src="{name}/diagram-folded.svg" alt="{escape(said)} Folded into stages; the table below has every layer.">'
+        f'<img src="{name}/diagram-folded.svg" alt="{escape(said)} The table below has every layer.">'
         "</div>"
     )
 
@@ -174,7 +187,8 @@ def receipt(result: Result) -> str:
 
 
 def _no_results(plugin: Plugin) -> str:
-    return f"No result is published yet. A rehearsal shows what a run would take here: `zoo train {plugin.name} mnist --rehearse`."
+    command = f"zoo train {plugin.name} mnist --rehearse"
+    return f"No result is published yet. A rehearsal shows what a run would take on your machine: `{command}`."
 
 
 def _origin(folder: Path | None) -> str:
@@ -186,8 +200,9 @@ def _origin(folder: Path | None) -> str:
     result = stored["result"]
     return (
         f"The pictures below are of the run `{stored['command']}`: {100 * result['accuracy']:.2f} % of "
-        f"{result['count']:,} {result['part']} images, {duration(stored['seconds'])} on {stored['hardware']['processor']}, "
-        f"{stored['hardware']['cores']} cores. A run of your own draws them for your images into its `report.html`."
+        f"{result['count']:,} {result['part']} images, {duration(stored['seconds'])} on "
+        f"{stored['hardware']['processor']}, {stored['hardware']['cores']} cores. A run of your own "
+        "draws them for your images into its `report.html`."
     )
 
 
@@ -215,7 +230,8 @@ def _commands(plugin: Plugin, datasets: Sequence[Plugin]) -> str:
 def datasets(plugins: Sequence[Plugin]) -> str:
     """The overview of the data sets."""
     cards = "".join(
-        f'<a class="card" href="{plugin.name}.html"><b>{escape(plugin.name)}</b><span>{escape(plugin.facts.summary)}</span>'
+        f'<a class="card" href="{plugin.name}.html"><b>{escape(plugin.name)}</b>'
+        f"<span>{escape(plugin.facts.summary)}</span>"
         f"<small>{f'{plugin.facts.images:,} images' if plugin.facts.images else ''}</small></a>"
         for plugin in plugins
     )
@@ -279,7 +295,7 @@ def _class_counts(classes: dict[str, dict[str, int]]) -> str:
 
 def _splits(plugin: Plugin, architectures: Sequence[Plugin]) -> str:
     """How the recipes split this data set."""
-    rows = {}
+    rows: dict[tuple[str, int, int, int], list[str]] = {}
     for architecture in architectures:
         for name in available(architecture, plugin):
             recipe = resolve(architecture, plugin, name).recipe

@@ -43,7 +43,7 @@ class Result:
     @cached_property
     def accuracy(self) -> float:
         """The mean over the seeds."""
-        return 100 * statistics.mean(seed["accuracy"] for seed in self.seeds)
+        return float(100 * statistics.mean(seed["accuracy"] for seed in self.seeds))
 
     @property
     def spread(self) -> float | None:

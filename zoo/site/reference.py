@@ -51,7 +51,7 @@ def recipe_keys() -> str:
     return (
         "# Recipe keys\n\nA recipe is a table of these keys; what it leaves out is core's value. "
         "`zoo train ... --set key=value` sets one, `--dry-run` prints all with the file and line that each comes from. "
-        f"See [your own recipe](../guide/own-recipe.md).\n\n{table(('key', 'core’s value', 'what it is'), rows)}\n"
+        f"See [your own recipe](../guide/own-recipe.md).\n\n{table(('key', 'default', 'what it is'), rows)}\n"
     )
 
 
@@ -62,8 +62,8 @@ def api() -> str:
     verbs = ("train", "predict", "evaluate", "visualize", "compare", "build", "prepare")
     parts = [
         "# Python API",
-        "The verbs of the command line as functions. Each shows its progress on standard error unless `quiet` is set, and "
-        "raises `zoo.ZooError` where the command would end with a message. Everything here is a name of `zoo` itself.",
+        "The verbs of the command line as functions. Each shows its progress on standard error unless `quiet` is set, "
+        "and raises `zoo.ZooError` where the command would end with a message. Everything here is a name of `zoo`.",
         "## Verbs",
         *(f"::: zoo.api.{name}" for name in verbs),
         "## Types",
