@@ -122,9 +122,7 @@ def _against(accuracy: float, low: float, high: float, printed: chapter.Experime
     if low <= printed.accuracy <= high:
         said = "it lies inside the interval, so the two can't be told apart"
     else:
-        said = (
-            f"this run is {abs(points):.2f} points {'above' if points > 0 else 'below'} it, more than chance explains"
-        )
+        said = f"this run is {abs(points):.2f} points {'above' if points > 0 else 'below'} it, outside its interval"
     other = "" if printed.part == "test" else f" (of its {printed.part} images)"
     return f"<p>The chapter printed <b>{_percent(printed.accuracy)}</b>{other}: {said}.</p>"
 

@@ -283,7 +283,8 @@ def _residual() -> Figure:
     caption = (
         f"Two networks of {len(layers)} layers with weights, from the image (left) to 1,000 classes: a bar is the "
         f"taller the larger its image, a colour stands for a stage. Both have {total / 1e6:.1f} million parameters, "
-        f"shortcuts have none where the shape stays; the {sum(blocks for blocks, _, _ in STAGES)} arcs let the gradient pass by two layers."
+        f"shortcuts have none where the shape stays; {sum(blocks for blocks, _, _ in STAGES)} arcs let the gradient "
+        "pass by two layers."
     )
     return Figure("residual", style.to_svg(figure), "svg", caption)
 
