@@ -8,10 +8,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO := runs/demo-$(shell date -u +%Y%m%dT%H%M%S)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep fuzz lint format bench docs lock clean
+.PHONY: help setup demo test test-deep test-browser fuzz lint format bench docs docs-assets lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 setup: $(READY) ## make the environment in .venv
 
@@ -23,7 +23,7 @@ demo: $(READY) ## train a network on MNIST, which is built in, and say where to 
 	@echo "Look at $(DEMO)/figures. More: $(BIN)/zoo list, $(BIN)/zoo --help"
 
 test: $(READY) ## the tests, except the slow ones
-	$(BIN)/python -m pytest -m "not deep"
+	$(BIN)/python -m pytest -m "not deep and not browser"
 
 test-deep: $(READY) ## the slow tests: all pairs, exports, deep networks
 	@$(BIN)/python -m pytest -m deep || { code=$$?; test $$code -eq 5 && echo "No test is marked deep."; }
@@ -43,8 +43,15 @@ format: $(READY) ## let ruff format and mend the code
 bench: $(READY) ## the benchmarks of benchmarks/, one after the other
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
-docs: ## where the documentation is
-	@echo "There is no site yet. Read README.md, CONTRIBUTING.md, and zoo --help; zoo COMMAND --help has examples."
+docs: $(READY) ## build the site into site/, strictly
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Open site/index.html"
+
+docs-assets: $(READY) ## renew what the site needs of networks and data sets, in their packages
+	$(BIN)/zoo docs assets
+
+test-browser: $(READY) ## the site and a report in a headless Chromium
+	@scripts/browser-test $(BIN)/python
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml
 	@$(PIP) install uv
