@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.errors import UsageError
 from zoo.files import atomic_write
-from zoo.graph import Graph, from_model
+from zoo.graph import Graph, Node, from_model
 from zoo.registry import Plugin, Registry
 from zoo.runs import CAPTIONS, Run, captions_of
 from zoo.types import Figure
@@ -83,6 +83,12 @@ def adopt(run: Run) -> list[Path]:
             continue
         captions[name] = caption
         atomic_write(target / name, picture.read_bytes())
+    if run.spec.channels == 1 and any(node.kind == "convolution" for node in _committed_nodes(folder)):
+        from zoo.site import hero
+
+        drawn = hero.draw(run)
+        captions[f"{drawn.name}.{drawn.format}"] = drawn.caption
+        atomic_write(target / f"{drawn.name}.{drawn.format}", drawn.content)
     origin: dict[str, Any] = {key: receipt[key] for key in KEPT if key in receipt}
     origin |= {"dataset": receipt["dataset"], "recipe": receipt["recipe"], "spec": receipt["spec"]}
     metrics = run.metrics or {}
@@ -90,6 +96,11 @@ def adopt(run: Run) -> list[Path]:
     atomic_write(target / CAPTIONS, json.dumps(captions, indent=1) + "\n")
     atomic_write(target / "run.json", json.dumps(origin, indent=1) + "\n")
     return [target / name for name in captions]
+
+
+def _committed_nodes(folder: Path) -> tuple[Node, ...]:
+    path = folder / "graph.json"
+    return Graph.from_json(path.read_text(encoding="utf-8")).nodes if path.is_file() else ()
 
 
 # data sets ------------------------------------------------------------------------------------------------------
