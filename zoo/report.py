@@ -162,7 +162,7 @@ def _percent(share: float) -> str:
 
 def _figures(found: Iterable[tuple[Path, str]]) -> str:
     return "".join(
-        f'<figure><img src="{data_uri(path)}" alt="{escape(caption)}" loading="lazy">'
+        f'<figure><img src="{data_uri(path)}" alt="{escape(caption)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
         for path, caption in found
     )

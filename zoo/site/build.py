@@ -44,17 +44,20 @@ class Site:
 
     def navigation(self, config_file: str | None, docs: str) -> list[Any]:
         """The menu, as mkdocs.yml would have it."""
-        written = sorted(path.name for path in (Path(docs) / "guide").glob("*.md"))
-        added = sorted(set(guides(config_file)) - {f"guide/{name}" for name in written})
+        folder = Path(docs) / "guide"
+        guide = {f"guide/{path.relative_to(folder)}" for path in folder.rglob("*.md")} | set(guides(config_file))
         first = ["guide/five-minutes.md", "guide/own-recipe.md"]
-        more = [f"guide/{name}" for name in written if f"guide/{name}" not in first]
+        for_authors = sorted(
+            (page for page in guide if page.startswith("guide/plugins")), key=lambda page: ("/index." not in page, page)
+        )
+        rest = sorted(guide - {*first, *for_authors})
         return [
             {"Home": "index.md"},
             {"Architectures": ["architectures/index.md", *_entries(self.architectures, "architectures")]},
             {"Data sets": ["datasets/index.md", *_entries(self.datasets, "datasets")]},
             {"Results": ["leaderboard.md", "chapter.md"]},
             {"Concepts": ["concepts/index.md", *(f"concepts/{name}.md" for name in concepts.PAGES)]},
-            {"Guide": [*first, *more, *added]},
+            {"Guide": [*first, *rest, *([{"Write a plugin": for_authors}] if for_authors else [])]},
             {"Reference": ["reference/cli.md", "reference/recipe.md", "reference/api.md", "reference/hooks.md"]},
             {"Rights": "rights.md"},
         ]
@@ -119,8 +122,8 @@ def drawings() -> dict[str, Figure]:
 
 def guides(config_file: str | None) -> dict[str, Path]:
     """The guides that a checkout keeps in `docs/guide`, beside its mkdocs.yml."""
-    folder = Path(config_file).parent / "docs" / "guide" if config_file else None
-    return {f"guide/{path.name}": path for path in sorted(folder.glob("*.md"))} if folder else {}
+    folder = Path(config_file).parent / "docs" if config_file else None
+    return {str(path.relative_to(folder)): path for path in sorted(folder.glob("guide/**/*.md"))} if folder else {}
 
 
 def with_drawings(markdown: str) -> str:

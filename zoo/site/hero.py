@@ -24,12 +24,12 @@ def draw(run: Run) -> Figure:
 
     `run` is of a Keras network of grey images.
     """
+    _, model = api.restore(run, False)  # imports the frameworks quietly, before anything else does
     import cv2
     import keras
     import numpy as np
     import tensorflow as tf
 
-    _, model = api.restore(run, False)
     network: Any = model
     spec = run.spec
     part = api.prepare(run.receipt["dataset"]["name"], size=spec.height, channels=spec.channels, quiet=True).test
