@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 from zoo import chapter, style
@@ -16,6 +17,8 @@ from zoo.site.pages import picture, with_spread
 from zoo.site.receipts import Result
 from zoo.types import Figure
 
+_COLOURS = ("blue", "orange", "green", "vermillion", "sky", "purple")
+_MARKS = ("o", "s", "^")
 EXCERPT = 3  # results of a data set on the home page
 
 
@@ -70,7 +73,7 @@ def _hero_picture(architectures: Sequence[Plugin]) -> str:
         for suffix in ("svg", "png"):
             if folder and (folder / "figures" / f"hero.{suffix}").is_file():
                 path = f"architectures/{plugin.name}/figures/hero.{suffix}"
-                return f'<img class="picture" src="{path}" alt="What {plugin.name} sees">'
+                return f'<img class="picture night" src="{path}" alt="What {plugin.name} sees">'
     said = "Every published result: accuracy against the number of parameters"
     return f'<img class="picture" src="images/results.svg" alt="{said}">'
 
@@ -158,21 +161,23 @@ def _results_caption(results: Sequence[Result]) -> str:
 def results_drawing(results: Sequence[Result]) -> Figure:
     """Accuracy against parameters, a panel per data set (SVG)."""
     names = sorted({result.dataset for result in results}, key=lambda name: name != "mnist")
-    colours = list(style.PALETTE.values())
+    names_of_all = sorted({result.architecture for result in results})
+    colours = dict(zip(names_of_all, cycle(style.PALETTE[name] for name in _COLOURS), strict=False))
+    marks = {name: _MARKS[number // len(_COLOURS) % len(_MARKS)] for number, name in enumerate(names_of_all)}
     with style.styled():
         figure = style.canvas(8.4, 4.6)
         panels = figure.subplots(1, max(len(names), 1), squeeze=False)[0]
         for axes, name in zip(panels, names, strict=False):
             axes.set_title(name)
-            for number, result in enumerate(_of(results, name)):
-                colour = colours[number % 6]
+            for result in _of(results, name):
+                colour = colours[result.architecture]
                 low, high = result.interval
                 x = math.log10(result.parameters)
                 axes.plot([x, x], [low, high], color=colour, linewidth=5, alpha=0.35)
                 axes.plot(
                     [x],
                     [result.accuracy],
-                    "o",
+                    marks[result.architecture],
                     color=colour,
                     markersize=8,
                     label=f"{result.architecture}, {result.recipe}",

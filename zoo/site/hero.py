@@ -51,8 +51,9 @@ def draw(run: Run) -> Figure:
     encoded = cv2.imencode(".png", page[:, :, ::-1])[1].tobytes()
     names = " and ".join(layer.name for layer in layers)
     caption = (
-        f"What {spec.title} sees: {len(chosen)} test images, a column each, and below them {MAPS} feature maps of {names}, "
-        "those that vary most and are least alike. Bright is strong; a deeper layer answers to more particular strokes."
+        f"What {spec.title} sees: {len(chosen)} test images, a column each, and below them {MAPS} feature maps of "
+        f"{names}, those that vary most and are least alike. Bright is strong; a deeper layer answers to more "
+        "particular strokes."
     )
     return Figure(NAME, encoded, "png", caption)
 
