@@ -97,11 +97,12 @@ def leaderboard(results: Sequence[Result]) -> str:
         "The mean over the seeds, ± their standard deviation; the 95 % interval is Wilson's, of the mean count. "
         "“The chapter” is what it printed. Times are wall times of a whole run. A click on a heading sorts."
     )
-    machines = "; ".join(sorted({result.hardware for result in results}))
+    machines = "; ".join(sorted({result.hardware for result in results if result.hardware}))
+    measured = f"Measured on: {escape(machines)}.\n" if machines else ""
     return (
         "---\nhide:\n  - toc\n---\n# Leaderboard\n\n"
         f'{note}\n\n<div class="board">{controls}{_board(results, rich=True)}</div>\n\n'
-        f"{picture('images/results.svg', _results_caption(results))}\n\nMeasured on: {escape(machines)}.\n"
+        f"{picture('images/results.svg', _results_caption(results))}\n\n{measured}"
     )
 
 
@@ -133,10 +134,10 @@ def _row(result: Result, rich: bool) -> str:
         printed = result.printed
         cells += [
             (str(len(result.seeds)), len(result.seeds)),
-            (f"{result.parameters:,}", result.parameters),
+            (f"{result.parameters:,}" if result.parameters else "-", result.parameters or 0),
             ("" if printed is None else f"{printed:.2f} %", printed or 0),
-            (duration(result.seconds), result.seconds),
-            (f"<code>{escape(result.command)}</code>", result.command),
+            (duration(result.facts.seconds) if result.facts.seconds else "-", result.facts.seconds or 0),
+            (f"<code>{escape(result.facts.command)}</code>", result.facts.command),
         ]
     name = escape(result.architecture)
     first = f'<th scope="row" data-value="{name}"><a href="architectures/{name}.html">{name}</a></th>'
@@ -169,10 +170,10 @@ def results_drawing(results: Sequence[Result]) -> Figure:
         panels = figure.subplots(1, max(len(names), 1), squeeze=False)[0]
         for axes, name in zip(panels, names, strict=False):
             axes.set_title(name)
-            for result in _of(results, name):
+            for result in (result for result in _of(results, name) if result.parameters):
                 colour = colours[result.architecture]
                 low, high = result.interval
-                x = math.log10(result.parameters)
+                x = math.log10(result.parameters or 1)
                 axes.plot([x, x], [low, high], color=colour, linewidth=5, alpha=0.35)
                 axes.plot(
                     [x],
@@ -242,8 +243,9 @@ def _experiment(experiment: chapter.Experiment, results: Sequence[Result], plugi
     for name, result in sorted(ours.items()):
         low, high = result.interval
         several = f", mean of {len(result.seeds)} seeds" if len(result.seeds) > 1 else ", one seed"
+        images = f"{result.facts.count:,} {result.facts.part} images"
         parts.append(
-            f"**Today, `{name}`: {with_spread(result)}** of {result.count:,} {result.part} images{several}; "
+            f"**Today, `{name}`: {with_spread(result)}** of {images}{several}; "
             f"95 % interval {low:.2f} to {high:.2f} %. {_against(result)}"
         )
     if "book" not in ours:

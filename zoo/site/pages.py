@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoo import cost
 from zoo.files import in_words
 from zoo.graph import Graph, format_shape
 from zoo.markup import escape, recipe_tables, table
@@ -18,6 +19,7 @@ from zoo.report import group_figures
 from zoo.runs import captions_of
 from zoo.site.assets import folder_of
 from zoo.site.receipts import Result
+from zoo.units import scaled, size_of
 
 _SIBLING = re.compile(r"\[([^\]]+)\]\(([\w.-]+)\.md\)")
 LONG = 30  # layers; a longer table is folded away
@@ -130,32 +132,63 @@ def diagram(name: str, graph: Graph) -> str:
 
 
 def layers(graph: Graph) -> str:
-    """The layer table with what each layer costs."""
-    header = ("layer", "operation", "output", "parameters")
-    rows = [(node.name, node.detail, format_shape(node.shape), f"{node.parameters:,}") for node in graph.nodes]
-    shown = table(header, rows, numeric=(3,))
+    """The layer table with what each layer costs, and the totals."""
+    costs = cost.table(graph)
+    header = ("layer", "operation", "output", "parameters", "multiply-adds", "memory", "sees")
+    rows = [
+        (
+            layer.name,
+            layer.detail,
+            format_shape(layer.shape),
+            f"{layer.parameters:,}",
+            scaled(layer.multiply_adds),
+            size_of(layer.memory),
+            _field(layer),
+        )
+        for layer in costs.layers
+    ]
+    shown = table(header, rows, numeric=(3, 4, 5, 6))
     if len(rows) > LONG:
         shown = f"<details><summary>All {len(rows)} layers</summary>{shown}</details>"
-    return f"<p>{graph.parameters:,} parameters, {graph.frozen:,} of them not trained.</p>\n{shown}"
+    last = costs.last_feature_map
+    frozen = f", of which {graph.frozen:,} are not trained" if graph.frozen else ""
+    totals = [
+        ("parameters", f"{costs.parameters:,}{frozen}"),
+        ("multiply-adds", f"{scaled(costs.multiply_adds)} for one image" if costs.multiply_adds else ""),
+        (
+            "memory",
+            f"{size_of(costs.peak_memory)} at once, {size_of(costs.memory)} for all outputs" if costs.memory else "",
+        ),
+        ("sees", f"{_field(last)} pixels a side, in the last feature map" if last and last.receptive_field else ""),
+    ]
+    note = "Of one image in float32. “Sees” is the receptive field: the pixels that an output depends on."
+    return f"{table((), [row for row in totals if row[1]])}\n\n{note}\n\n{shown}"
+
+
+def _field(layer: cost.LayerCost) -> str:
+    if layer.whole_image:
+        return "all"
+    return cost.format_field(layer.receptive_field) if layer.receptive_field else "-"
 
 
 def results_table(results: Sequence[Result]) -> str:
     """Results with their intervals and receipts."""
-    header = ("data set", "recipe", "accuracy", "95 % interval", "images", "seeds", "wall time")
+    header = ("data set", "recipe", "accuracy", "95 % interval", "images", "seeds", "wall time", "images/s")
     rows = [
         (
             result.dataset,
             result.recipe,
             with_spread(result),
             "{:.2f} to {:.2f}".format(*result.interval),
-            f"{result.count:,} {result.part}",
+            f"{result.facts.count:,} {result.facts.part}",
             str(len(result.seeds)),
-            duration(result.seconds),
+            duration(result.facts.seconds) if result.facts.seconds else "-",
+            f"{result.facts.images_per_second:,.0f}" if result.facts.images_per_second else "-",
         )
         for result in results
     ]
     receipts = "".join(receipt(result) for result in results)
-    return f"{table(header, rows, numeric=(2, 3, 4, 5, 6))}\n{receipts}"
+    return f"{table(header, rows, numeric=range(2, 8))}\n{receipts}"
 
 
 def with_spread(result: Result) -> str:
@@ -164,26 +197,27 @@ def with_spread(result: Result) -> str:
 
 
 def receipt(result: Result) -> str:
-    """A result's receipt, folded away."""
-    seeds = [
+    """A result's receipt, folded away; what it does not say is left out."""
+    stored, last = result.stored, result.seeds[-1]
+    rows = [
         (
-            f"seed {seed['seed']}",
-            f"{100 * seed['accuracy']:.2f} %: {seed['correct']:,} of {seed['count']:,}; {seed['command']}",
+            f"seed {seed.get('seed', '-')}",
+            f"{100 * seed['correct'] / seed['count']:.2f} %: {seed['correct']:,} of {seed['count']:,}; "
+            f"{seed.get('command', '')}",
         )
         for seed in result.seeds
     ]
-    versions = result.seeds[-1]["versions"]
-    rows = [
-        *seeds,
-        ("images", f"{result.dataset}, fingerprint {result.stored['fingerprint']}"),
-        ("split", result.stored["split_hash"]),
-        ("started", ", ".join(seed["started"] for seed in result.seeds)),
+    rows += [
+        ("images", f"{result.dataset}, fingerprint {stored['fingerprint']}" if "fingerprint" in stored else ""),
+        ("split", stored.get("split_hash", "")),
+        ("started", ", ".join(seed["started"] for seed in result.seeds if "started" in seed)),
         ("hardware", result.hardware),
-        ("precision", result.seeds[-1]["precision"]),
-        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("precision", last.get("precision", "")),
+        ("versions", ", ".join(f"{name} {version}" for name, version in last.get("versions", {}).items())),
     ]
     name = f"{result.architecture} on {result.dataset}, {result.recipe}"
-    return f"<details><summary>Receipt: {escape(name)}</summary>{table((), rows)}</details>"
+    shown = table((), [row for row in rows if row[1]])
+    return f"<details><summary>Receipt: {escape(name)}</summary>{shown}</details>"
 
 
 def _no_results(plugin: Plugin) -> str:
@@ -243,7 +277,7 @@ def dataset(plugin: Plugin, architectures: Sequence[Plugin], results: Sequence[R
     own = [result for result in results if result.dataset == plugin.name]
     stored = json.loads(text_of(plugin, "facts.json") or "{}")
     parts = [f"# {plugin.name}", f'<p class="lead">{escape(plugin.facts.summary)}</p>', text_of(plugin), "## Facts"]
-    fingerprint = stored.get("fingerprint") or next((result.stored["fingerprint"] for result in own), "")
+    fingerprint = stored.get("fingerprint") or next((result.stored.get("fingerprint", "") for result in own), "")
     parts.append(_dataset_facts(plugin, stored, fingerprint))
     folder = folder_of(plugin)
     captions = captions_of(folder) if folder else {}
