@@ -191,6 +191,19 @@ def test_a_rehearsal_is_stamped_and_shows_no_accuracy(run) -> None:
     assert "The chapter printed" not in text
 
 
+def test_pictures_of_steps_are_one_series_that_begins_with_the_last(run) -> None:
+    made = run()
+    steps = [Figure(f"sees-{step:05}", b"\x89PNG", "png", f"after step {step}") for step in (0, 500, 1000)]
+    write_figures(steps, made.directory / "figures")
+    text = report.page(made)
+    assert text.count('<figure class="series">') == 1
+    assert re.findall(r'class="frame"( hidden)? data-step="(\d+)"', text) == [
+        (" hidden", "0"),
+        (" hidden", "500"),
+        ("", "1000"),
+    ]
+
+
 def test_a_run_without_pictures_still_has_a_report(run) -> None:
     made = run()
     for picture in (made.directory / "figures").iterdir():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,38 @@ _PATH = re.compile(r"(?<![\w.~:/…-])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\"<>]+[/\\
 def escape(value: object) -> str:
     """Text for HTML; of a path of this machine only the last name is left."""
     return html.escape(_PATH.sub(lambda found: f"…/{found[1]}", str(value)))
+
+
+_STEP = re.compile(r"(.+)-(\d+)")
+Picture = tuple[str, str, str]  # address, alternative text, caption
+
+
+def figures(pictures: Iterable[Picture], names: Iterable[str]) -> str:
+    """Pictures with their captions. Those whose names differ in a number at the end ("sees-00500") are one series
+    with a slider, the last of them to begin with; without scripts it stays."""
+    groups: dict[str, list[tuple[str, Picture]]] = {}
+    for name, picture in zip(names, pictures, strict=True):
+        step = _STEP.fullmatch(name)
+        groups.setdefault(step[1] + "-" if step else name, []).append((step[2] if step else "", picture))
+    return "\n".join(_series(frames) if len(frames) > 1 else figure(*frames[0][1]) for frames in groups.values())
+
+
+def figure(address: str, alternative: str, caption: str, kind: str = "") -> str:
+    """A picture with its caption."""
+    kind = f' class="{kind}"' if kind else ""
+    image = f'<img src="{address}" alt="{escape(alternative)}">'
+    return f"<figure{kind}>{image}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _series(frames: Sequence[tuple[str, Picture]]) -> str:
+    last = len(frames) - 1
+    shown = "".join(
+        f'<div class="frame"{" hidden" * (place != last)} data-step="{int(step)}"><img src="{address}" '
+        f'alt="{escape(alternative)}, {int(step):,}"><figcaption>{escape(caption)}</figcaption></div>'
+        for place, (step, (address, alternative, caption)) in enumerate(frames)
+    )
+    slider = f'<input type="range" min="0" max="{last}" value="{last}" aria-label="Step of training">'
+    return f'<figure class="series"><div class="slide" hidden>{slider}<output></output></div>{shown}</figure>'
 
 
 def data_uri(path: Path) -> str:

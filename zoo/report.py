@@ -6,7 +6,7 @@ framework.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -15,7 +15,7 @@ from typing import Any
 from zoo import chapter
 from zoo.errors import UsageError
 from zoo.files import atomic_write
-from zoo.markup import data_uri, escape, machine, recipe_tables, table
+from zoo.markup import data_uri, escape, figures, machine, recipe_tables, table
 from zoo.progress import duration
 from zoo.runs import Run, captions_of
 
@@ -160,12 +160,8 @@ def _percent(share: float) -> str:
 # sections -------------------------------------------------------------------------------------------------------
 
 
-def _figures(found: Iterable[tuple[Path, str]]) -> str:
-    return "".join(
-        f'<figure><img src="{data_uri(path)}" alt="{escape(caption)}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-        for path, caption in found
-    )
+def _figures(found: Sequence[tuple[Path, str]]) -> str:
+    return figures(((data_uri(path), caption, caption) for path, caption in found), (path.stem for path, _ in found))
 
 
 def _mistakes(metrics: Mapping[str, Any]) -> str:

@@ -8,16 +8,17 @@ from itertools import cycle
 from typing import Any
 
 from zoo import chapter, style
-from zoo.markup import escape, table
+from zoo.markup import escape, figure, table
 from zoo.progress import duration
 from zoo.registry import Plugin
-from zoo.report import group_figures
+from zoo.runs import captions_of
 from zoo.site.assets import folder_of
-from zoo.site.pages import picture, with_spread
+from zoo.site.pages import origin_of, pictures, with_spread
 from zoo.site.receipts import Result
 from zoo.types import Figure
 
 _COLOURS = ("blue", "orange", "green", "vermillion", "sky", "purple")
+_CHAPTERS = ("curves", "sees", "hidden-units", "features")  # the figures that the chapter draws as well
 _MARKS = ("o", "s", "^")
 EXCERPT = 3  # results of a data set on the home page
 
@@ -98,11 +99,12 @@ def leaderboard(results: Sequence[Result]) -> str:
         "“The chapter” is what it printed. Times are wall times of a whole run. A click on a heading sorts."
     )
     machines = "; ".join(sorted({result.hardware for result in results if result.hardware}))
+    caption = _results_caption(results)
     measured = f"Measured on: {escape(machines)}.\n" if machines else ""
     return (
         "---\nhide:\n  - toc\n---\n# Leaderboard\n\n"
         f'{note}\n\n<div class="board">{controls}{_board(results, rich=True)}</div>\n\n'
-        f"{picture('images/results.svg', _results_caption(results))}\n\n{measured}"
+        f"{figure('images/results.svg', caption, caption)}\n\n{measured}"
     )
 
 
@@ -252,12 +254,18 @@ def _experiment(experiment: chapter.Experiment, results: Sequence[Result], plugi
         parts.append("The `book` recipe of this experiment has no published result yet.")
     parts.append(f"```console\n$ {experiment.command}\n```")
     if plugin is not None:
-        folder = folder_of(plugin)
-        grouped = group_figures(folder / "figures") if folder else {}
-        shown = [item for part in ("curves", "sees") for item in grouped.get(part, [])]
-        parts += [picture(f"architectures/{plugin.name}/figures/{path.name}", caption) for path, caption in shown]
+        parts += _drawn(plugin)
         parts.append(f"All about the network: [{plugin.name}](architectures/{plugin.name}.md)")
     return parts
+
+
+def _drawn(plugin: Plugin) -> list[str]:
+    """The pictures that the chapter draws, of a run today, with what they are of."""
+    folder = folder_of(plugin)
+    place = folder / "figures" if folder else None
+    drawn = [(place / name, caption) for name, caption in captions_of(place).items()] if place else []
+    shown = [item for item in drawn if item[0].stem.startswith(_CHAPTERS)]
+    return [origin_of(folder), pictures(f"architectures/{plugin.name}/figures", shown)] if shown else []
 
 
 def _against(result: Result) -> str:

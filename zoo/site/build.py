@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import zoo
 from zoo.diagram import svg
 from zoo.graph import Graph
+from zoo.markup import figure
 from zoo.registry import Plugin, Registry
 from zoo.runs import captions_of
 from zoo.site import boards, concepts, pages, receipts, reference
@@ -85,8 +85,8 @@ class Site:
                     made[f"architectures/{plugin.name}/{view}.svg"] = content
         for plugin in self.datasets:
             made[f"datasets/{plugin.name}.md"] = pages.dataset(plugin, self.architectures, self.results)
-        for figure in drawings().values():
-            made[f"concepts/images/{figure.name}.{figure.format}"] = figure.content
+        for drawing in drawings().values():
+            made[f"concepts/images/{drawing.name}.{drawing.format}"] = drawing.content
         return made
 
     def pictures(self) -> dict[str, Path]:
@@ -128,10 +128,12 @@ def guides(config_file: str | None) -> dict[str, Path]:
 
 def with_drawings(markdown: str) -> str:
     """A page with its drawings where it says `<!-- drawing: NAME -->`."""
-    figure: Callable[[re.Match[str]], str] = lambda slot: pages.picture(  # noqa: E731
-        f"images/{drawings()[slot[1]].name}.{drawings()[slot[1]].format}", drawings()[slot[1]].caption
-    )
-    return _SLOT.sub(figure, markdown)
+
+    def drawing(slot: re.Match[str]) -> str:
+        drawn = drawings()[slot[1]]
+        return figure(f"images/{drawn.name}.{drawn.format}", drawn.caption, drawn.caption)
+
+    return _SLOT.sub(drawing, markdown)
 
 
 def footer() -> str:

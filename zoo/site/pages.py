@@ -11,7 +11,7 @@ from typing import Any
 from zoo import cost
 from zoo.files import in_words
 from zoo.graph import Graph, format_shape
-from zoo.markup import escape, recipe_tables, table
+from zoo.markup import escape, figure, figures, recipe_tables, table
 from zoo.progress import duration
 from zoo.recipes import available, resolve
 from zoo.registry import Plugin
@@ -38,13 +38,10 @@ def graph_of(plugin: Plugin) -> Graph | None:
     return Graph.from_json(text) if text else None
 
 
-def picture(path: str, caption: str, kind: str = "") -> str:
-    """A figure with its caption, which is also its alternative text."""
-    kind = f' class="{kind}"' if kind else ""
-    return (
-        f'<figure{kind}><img src="{path}" alt="{escape(caption)}" loading="lazy">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+def pictures(folder: str, found: Sequence[tuple[Path, str]]) -> str:
+    """Committed figures, which the site has in `folder`."""
+    shown = ((f"{folder}/{path.name}", caption, caption) for path, caption in found)
+    return figures(shown, (path.stem for path, _ in found))
 
 
 # architectures --------------------------------------------------------------------------------------------------
@@ -95,11 +92,10 @@ def architecture(
     if graph:
         parts += ["## Diagram", diagram(plugin.name, graph), "## Layers and cost", layers(graph)]
     parts += ["## Results", results_table(own) if own else _no_results(plugin)]
-    origin = _origin(folder)
+    origin = origin_of(folder)
     for title, part in (("Curves", "curves"), ("What it sees", "sees"), ("What it gets wrong", "mistakes")):
-        if grouped.get(part):
-            shown = "\n".join(picture(f"{plugin.name}/figures/{path.name}", caption) for path, caption in grouped[part])
-            parts += [f"## {title}", *([origin] if origin else []), shown]
+        if found := grouped.get(part):
+            parts += [f"## {title}", *([origin] if origin else []), pictures(f"{plugin.name}/figures", found)]
             origin = ""
     parts += ["## Recipes", *recipes(plugin, datasets), "## Use it", _commands(plugin, datasets)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -225,7 +221,7 @@ def _no_results(plugin: Plugin) -> str:
     return f"No result is published yet. A rehearsal shows what a run would take on your machine: `{command}`."
 
 
-def _origin(folder: Path | None) -> str:
+def origin_of(folder: Path | None) -> str:
     """What the committed pictures are of."""
     path = folder / "figures" / "run.json" if folder else None
     if path is None or not path.is_file():
@@ -282,7 +278,10 @@ def dataset(plugin: Plugin, architectures: Sequence[Plugin], results: Sequence[R
     folder = folder_of(plugin)
     captions = captions_of(folder) if folder else {}
     if captions:
-        parts += ["## Samples", *(picture(f"{plugin.name}/{name}", text, "pixels") for name, text in captions.items())]
+        parts += [
+            "## Samples",
+            *(figure(f"{plugin.name}/{name}", text, text, "pixels") for name, text in captions.items()),
+        ]
     else:
         parts += ["## Samples", f"None here: the licence ({plugin.facts.licence or 'not stated'}) does not allow it."]
     if stored.get("classes"):

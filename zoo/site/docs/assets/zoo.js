@@ -133,6 +133,19 @@ function filtered(board) {
   apply();
 }
 
+function series(figure) {
+  const [slide, frames] = [figure.querySelector(".slide"), [...figure.querySelectorAll(".frame")]];
+  const [slider, said] = [slide.querySelector("input"), slide.querySelector("output")];
+  const show = () => {
+    frames.forEach((frame, place) => { frame.hidden = place !== Number(slider.value); });
+    said.textContent = `step ${Number(frames[slider.value].dataset.step).toLocaleString("en")}`;
+  };
+  slider.addEventListener("input", show);
+  slide.hidden = false;
+  show();
+}
+
 document.querySelectorAll(".diagram").forEach(diagram);
+document.querySelectorAll(".series").forEach(series);
 document.querySelectorAll(".board table").forEach(sortable);
 document.querySelectorAll(".board").forEach(filtered);
