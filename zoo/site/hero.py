@@ -36,6 +36,7 @@ def draw(run: Run) -> Figure:
     chosen = part.take([int(np.flatnonzero(part.labels == index)[0]) for index in range(spec.classes)])
     layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
     outputs = keras.Model(network.inputs, [layer.output for layer in layers])([tf.constant(chosen, tf.float32)])
+    outputs = outputs if isinstance(outputs, list) else [outputs]  # Keras unpacks a list of one
     rows = [[_colours(image[:, :, 0], "gray") for image in chosen]]
     for maps in outputs:
         values = np.asarray(maps)
