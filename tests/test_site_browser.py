@@ -199,6 +199,20 @@ def test_a_diagram_zooms_moves_and_unfolds(page: Any, served: str) -> None:
     page.wait_for_function(f"document.querySelector('.diagram img').naturalHeight === {folded}")
 
 
+def test_a_series_of_pictures_moves_with_its_slider(page: Any, served: str) -> None:
+    page.goto(f"{served}/architectures/fc-tf.html")
+    series = page.locator(".series").first
+    shown = series.locator(".frame:visible")
+    last = int(shown.get_attribute("data-step"))
+    series.get_by_label("Step of training").focus()
+    page.keyboard.press("Home")
+    assert shown.count() == 1
+    assert int(shown.get_attribute("data-step")) == 0
+    assert series.locator("output").inner_text() == "step 0"
+    page.keyboard.press("End")
+    assert int(shown.get_attribute("data-step")) == last > 0
+
+
 def test_the_leaderboard_sorts_and_filters(page: Any, served: str) -> None:
     page.goto(f"{served}/leaderboard.html")
     rows = page.locator(".board tbody tr:visible")

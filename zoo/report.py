@@ -23,7 +23,7 @@ NAME = "report.html"
 # which part of the report a figure stands in, by words in its name; what no word claims shows what the network sees
 _PARTS: Mapping[str, tuple[str, ...]] = {
     "curves": ("curve", "accuracy-steps", "loss"),
-    "mistakes": ("confusion", "reliab", "calibration", "mistake", "unsure", "least", "per-class", "prediction"),
+    "mistakes": ("confusion", "reliab", "calibration", "mistake", "unsure", "least", "classes", "prediction"),
     "network": ("diagram", "layers", "winners"),
 }
 

@@ -19,7 +19,8 @@ function diagram(place) {
   };
   const fit = () => {
     const wide = view.clientWidth / image.naturalWidth;
-    scale = folded ? Math.min(wide, view.clientHeight / image.naturalHeight, 1.5) : Math.min(wide, 1);
+    view.style.height = folded ? `${Math.ceil(image.naturalHeight * Math.min(wide, 1.2))}px` : ""; // at most as in the style
+    scale = folded ? Math.min(wide, view.clientHeight / image.naturalHeight, 1.2) : Math.min(wide, 1);
     x = Math.max(0, (view.clientWidth - image.naturalWidth * scale) / 2);
     y = 0;
     show();
