@@ -172,9 +172,13 @@ def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
 
 
 def captions_of(folder: Path) -> dict[str, str]:
-    """The captions of the figures in `folder`, by file name, in the order in which they were drawn."""
+    """The captions of the figures in `folder`, by file name, in the order in which they were drawn.
+
+    A name that leads out of the folder is left out: a run may come from a stranger.
+    """
     path = folder / CAPTIONS
-    return read_json(path) if path.exists() else {}
+    stored = read_json(path) if path.exists() else {}
+    return {name: str(caption) for name, caption in stored.items() if Path(name).name == name}
 
 
 def runs_root() -> Path:
