@@ -133,11 +133,11 @@ def test_sections_follow_in_order_and_each_figure_stands_in_its_own(run) -> None
     assert page.sections == ["curves", "what-it-gets-wrong", "what-it-sees", "the-network", "the-receipt"]
     captions = [picture["alt"] for picture in page.pictures]
     assert captions == [
-        "how training went",
-        "what is taken for what",
-        "what the first convolution sees",
-        "the stages",
-        "every layer",
+        "Loss and accuracy as training went on",
+        "Which class was taken for which",
+        "What each filter of a layer makes of an image",
+        "The network at a glance, layers folded into stages",
+        "The network, layer by layer",
     ]
     assert "1 taken for 0 (3 times); 0 taken for 1 (1 times)" in text
 

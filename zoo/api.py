@@ -327,7 +327,12 @@ def visualize(
         raise UsageError(f"A run knows its data set. Received: {dataset!r} after the run {what}")
     found = _run(what)
     _require_finished(found)
-    return draw_run(found, wishes, quiet, verbose)
+    written = draw_run(found, wishes, quiet, verbose)
+    if output is None:  # the pictures are the run's own
+        from zoo import report
+
+        report.write(found)
+    return written
 
 
 def compare(*names: Run | str | Path) -> list[dict[str, Any]]:

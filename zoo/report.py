@@ -10,22 +10,17 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, get_args
 
 from zoo import chapter
 from zoo.errors import UsageError
+from zoo.figures.catalogue import Group, entry_of
 from zoo.files import atomic_write
 from zoo.markup import data_uri, escape, figures, machine, recipe_tables, table
 from zoo.progress import duration
 from zoo.runs import Run, captions_of
 
 NAME = "report.html"
-# which part of the report a figure stands in, by words in its name; what no word claims shows what the network sees
-_PARTS: Mapping[str, tuple[str, ...]] = {
-    "curves": ("curve", "accuracy-steps", "loss"),
-    "mistakes": ("confusion", "reliab", "calibration", "mistake", "unsure", "least", "classes", "prediction"),
-    "network": ("diagram", "layers", "winners"),
-}
 
 
 def write(run: Run) -> Path:
@@ -46,10 +41,11 @@ def page(run: Run) -> str:
     grouped = group_figures(run.directory / "figures")
     template = Template((files("zoo") / "templates" / "report.html").read_text(encoding="utf-8"))
     sections = [
-        ("Curves", _figures(grouped["curves"])),
-        ("What it gets wrong", _mistakes(metrics) + _figures(grouped["mistakes"])),
+        ("Curves", _figures(grouped["training"])),
+        ("What it gets wrong", _mistakes(metrics) + _figures(grouped["result"])),
         ("What it sees", _figures(grouped["sees"])),
         ("The network", _figures(grouped["network"])),
+        ("Among others", _figures(grouped["context"])),
         ("The receipt", _receipt(run)),
     ]
     body = "".join(
@@ -68,18 +64,23 @@ def page(run: Run) -> str:
     )
 
 
-def group_figures(folder: Path) -> dict[str, list[tuple[Path, str]]]:
-    """The figures of a folder with their captions, by the part of a report that they belong to.
+def group_figures(folder: Path) -> dict[Group, list[tuple[Path, str]]]:
+    """The figures of a folder with their captions, by their group in `zoo.figures.CATALOGUE`.
 
-    Parts are "curves", "mistakes", "network" and "sees"; of a diagram the folded one comes first.
+    A figure that the catalogue does not have, a plugin's own, shows what the network sees.
     """
-    grouped: dict[str, list[tuple[Path, str]]] = {part: [] for part in (*_PARTS, "sees")}
+    grouped: dict[Group, list[tuple[Path, str]]] = {group: [] for group in get_args(Group)}
     for name, caption in captions_of(folder).items():
         if (folder / name).is_file():
-            part = next((part for part, words in _PARTS.items() if any(word in name for word in words)), "sees")
-            grouped[part].append((folder / name, caption))
-    grouped["network"].sort(key=lambda item: "folded" not in item[0].name)
+            entry = entry_of(name.rpartition(".")[0])
+            grouped[entry.group if entry else "sees"].append((folder / name, caption))
     return grouped
+
+
+def says(path: Path, caption: str) -> str:
+    """A figure's alternative text: the catalogue's line about its kind, or its caption."""
+    entry = entry_of(path.stem)
+    return entry.says if entry else caption
 
 
 # the verdict ----------------------------------------------------------------------------------------------------
@@ -161,7 +162,9 @@ def _percent(share: float) -> str:
 
 
 def _figures(found: Sequence[tuple[Path, str]]) -> str:
-    return figures(((data_uri(path), caption, caption) for path, caption in found), (path.stem for path, _ in found))
+    return figures(
+        ((data_uri(path), says(path, caption), caption) for path, caption in found), (path.stem for path, _ in found)
+    )
 
 
 def _mistakes(metrics: Mapping[str, Any]) -> str:

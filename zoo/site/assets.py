@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError
+from zoo.figures.catalogue import entry_of
 from zoo.files import atomic_write
 from zoo.graph import Graph, Node, from_model
 from zoo.registry import Plugin, Registry
@@ -20,7 +21,6 @@ from zoo.types import Figure
 
 FREE = ("CC", "public domain", "Apache", "MIT", "BSD")
 KEPT = ("command", "started", "seconds", "rehearsal", "precision", "versions", "hardware")
-LARGEST = 400_000  # bytes of a committed picture
 COLUMNS = 20
 
 
@@ -79,8 +79,9 @@ def adopt(run: Run) -> list[Path]:
     captions: dict[str, str] = {}
     for name, caption in captions_of(run.directory / "figures").items():
         picture = run.directory / "figures" / name
-        if name.startswith("diagram") or not picture.is_file() or picture.stat().st_size > LARGEST:
-            continue
+        entry = entry_of(picture.stem)
+        if entry and entry.group in ("network", "context"):
+            continue  # the site draws the network itself, and the others are the same for all
         captions[name] = caption
         atomic_write(target / name, picture.read_bytes())
     if run.spec.channels == 1 and any(node.kind == "convolution" for node in _committed_nodes(folder)):

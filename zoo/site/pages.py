@@ -9,18 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from zoo import cost
+from zoo.figures.catalogue import Group
 from zoo.files import in_words
 from zoo.graph import Graph, format_shape
 from zoo.markup import escape, figure, figures, recipe_tables, table
 from zoo.progress import duration
 from zoo.recipes import available, resolve
 from zoo.registry import Plugin
-from zoo.report import group_figures
+from zoo.report import group_figures, says
 from zoo.runs import captions_of
 from zoo.site.assets import folder_of
 from zoo.site.receipts import Result
 from zoo.units import scaled, size_of
 
+_GROUPS: tuple[tuple[str, Group], ...] = (
+    ("Curves", "training"),
+    ("What it sees", "sees"),
+    ("What it gets wrong", "result"),
+)
 _SIBLING = re.compile(r"\[([^\]]+)\]\(([\w.-]+)\.md\)")
 LONG = 30  # layers; a longer table is folded away
 
@@ -40,7 +46,7 @@ def graph_of(plugin: Plugin) -> Graph | None:
 
 def pictures(folder: str, found: Sequence[tuple[Path, str]]) -> str:
     """Committed figures, which the site has in `folder`."""
-    shown = ((f"{folder}/{path.name}", caption, caption) for path, caption in found)
+    shown = ((f"{folder}/{path.name}", says(path, caption), caption) for path, caption in found)
     return figures(shown, (path.stem for path, _ in found))
 
 
@@ -93,7 +99,7 @@ def architecture(
         parts += ["## Diagram", diagram(plugin.name, graph), "## Layers and cost", layers(graph)]
     parts += ["## Results", results_table(own) if own else _no_results(plugin)]
     origin = origin_of(folder)
-    for title, part in (("Curves", "curves"), ("What it sees", "sees"), ("What it gets wrong", "mistakes")):
+    for title, part in _GROUPS:
         if found := grouped.get(part):
             parts += [f"## {title}", *([origin] if origin else []), pictures(f"{plugin.name}/figures", found)]
             origin = ""
