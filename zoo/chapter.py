@@ -37,7 +37,7 @@ EXPERIMENTS = (
         "test",
         "one hidden layer of 1,024 ReLU units in raw TensorFlow; gradient descent for 6,001 steps on unscaled pixels",
         "The text speaks of a weight penalty of 1 and 96.5 %; the code runs 0.05 and prints 92.0 %. "
-        "The recipe is the code's; --set l2=1 tries the text's.",
+        "The recipe is the code's; `--set l2=1` tries the text's.",
     ),
     Experiment(
         "fc-keras",

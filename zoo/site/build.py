@@ -138,4 +138,4 @@ def with_drawings(markdown: str) -> str:
 
 def footer() -> str:
     """The line at the foot of every page."""
-    return f"zoo {zoo.__version__}, Apache-2.0. Every figure on these pages is computed from a receipt or a graph."
+    return f"zoo {zoo.__version__}, Apache-2.0. Results come from receipts, diagrams and costs from layer graphs."
