@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from zoo.markup import plain, table
 from zoo.recipes import KEYS, Recipe
-
-_ANSWERS = {"ARCHITECTURE_HOOKS": "architectures", "DATASET_HOOKS": "data sets", "OBSERVER_HOOKS": "plugins"}
 
 
 def command_line() -> str:
@@ -84,34 +78,6 @@ def _home(package: Any, name: str) -> str:
 
 def hooks() -> str:
     """Every hook with its signature, from the hook file."""
-    from zoo import hookspecs
+    from zoo.reference import hooks_markdown
 
-    source = Path(inspect.getfile(hookspecs)).read_text(encoding="utf-8")
-    answers = {
-        name: sorted(who for group, who in _ANSWERS.items() if name in getattr(hookspecs, group))
-        for name, _, _ in _hooks(source)
-    }
-    parts = [
-        "# Hooks",
-        "The whole interface between `zoo` and a plugin, from `zoo/hookspecs.py`. A plugin marks its functions with "
-        "`zoo.hookimpl` and may take fewer arguments than are listed. Hooks that return one answer have exactly one "
-        "implementation in a run: the plugin's, or else core's default.",
-    ]
-    for name, signature, text in _hooks(source):
-        who = ", ".join(answers[name])
-        parts.append(f"## {name}\n\n```python\n{signature}\n```\n\n{text}\n\nMay be implemented by: {who}.")
-    return "\n\n".join(parts) + "\n"
-
-
-def _hooks(source: str) -> Iterator[tuple[str, str, str]]:
-    """Name, signature and docstring of each hook, in the order of the file."""
-    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
-    for node in (item for one in classes for item in one.body if isinstance(item, ast.FunctionDef)):
-        arguments = [f"{arg.arg}: {ast.unparse(arg.annotation)}" for arg in node.args.args[1:] if arg.annotation]
-        returns = ast.unparse(node.returns) if node.returns else "None"
-        joined = ", ".join(arguments)
-        signature = f"def {node.name}({joined}) -> {returns}: ..."
-        if len(signature) > 90:
-            lines = "".join(f"    {argument},\n" for argument in arguments)
-            signature = f"def {node.name}(\n{lines}) -> {returns}: ..."
-        yield node.name, signature, ast.get_docstring(node) or ""
+    return hooks_markdown()
