@@ -12,7 +12,7 @@ from zoo.registry import Plugin, Registry
 from zoo.removal import removal
 from zoo.testing import conformance
 
-DEEP = 5_000_000  # parameters
+DEEP = 2_000_000  # parameters
 OWN = [plugin for plugin in Registry.discover().plugins if plugin.distribution == "image-model-zoo"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import os
@@ -459,7 +460,9 @@ def start(**streams: Any) -> subprocess.Popen[bytes]:
     """`zoo` in a process of its own, on the small archive."""
     facts = (zoo_catsdogs.DOWNLOAD, zoo_catsdogs.DOWNLOAD_SHA256, str(zoo_catsdogs.DOWNLOAD_BYTES))
     command = streams.pop("command")
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, *facts, *command], **streams)
+    # a shell's background job ignores Ctrl-C, and so would what it starts
+    listens = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen([sys.executable, "-c", PROGRAM, *facts, *command], preexec_fn=listens, **streams)
 
 
 @pytest.mark.parametrize("answer", [b"n\n", b"\n", b"y\n"])

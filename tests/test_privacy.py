@@ -65,7 +65,8 @@ class Machine:
             "PYTHONPATH": str(watch),
             "ZOO_TEST_SOCKETS": str(self.log),
         }
-        self.environment.pop("ZOO_CACHE")
+        for name in ("ZOO_CACHE", "ZOO_DATA"):
+            self.environment.pop(name, None)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

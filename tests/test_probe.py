@@ -100,6 +100,7 @@ def test_it_ends_where_the_engine_ends_that_computes_the_features_in_each_step(f
         assert np.allclose(array, slow[name], atol=2e-3), name
 
 
+@pytest.mark.deep
 def test_features_are_kept_and_computed_again_only_for_other_weights_or_images(finished, tmp_path, computed):
     train(tmp_path / "same", "learning_rate=0.01", "epochs=1")
     assert computed == []
@@ -141,6 +142,7 @@ def test_ctrl_c_among_the_features_ends_the_run_and_it_can_go_on(tmp_path, monke
     assert pipeline.resume(Run(tmp_path / "run"), Reporter(quiet=True)).status == "finished"
 
 
+@pytest.mark.deep
 def test_a_damaged_file_of_features_is_made_anew(tmp_path, monkeypatch, computed):
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
     train(tmp_path / "one", "epochs=1")
