@@ -33,7 +33,11 @@ JSON, all for one image in float32, null is unknown:
 @click.argument("dataset", required=False)
 @click.option("--size", type=click.IntRange(1), help="Height and width of the input in pixels.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a recipe key. May be repeated.")
-@click.option("--weights", metavar="NAME|PATH", help="Weights to begin with: imagenet (a download), or a file.")
+@click.option(
+    "--weights",
+    metavar="NAME|PATH",
+    help="Weights to begin with: imagenet (downloaded if not in the package), or a file.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the weights.")
 @click.option("--cost", "with_cost", is_flag=True, help="Print what each layer costs for one image.")
 @click.option("--json", "as_json", is_flag=True, help="Print layers and costs as JSON.")

@@ -50,7 +50,11 @@ Examples:
 @click.option("--recipe", default="quick", show_default=True, help="Name of the recipe (zoo show ARCH lists them).")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of recipe keys, over the recipe.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a recipe key. May be repeated.")
-@click.option("--weights", metavar="NAME|PATH", help="Weights to begin with: imagenet (a download), or a file.")
+@click.option(
+    "--weights",
+    metavar="NAME|PATH",
+    help="Weights to begin with: imagenet (downloaded if not in the package), or a file.",
+)
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training images.")
 @click.option("--minutes", type=float, metavar="M", help="Choose the steps so that all is done in M minutes.")
 @click.option(
