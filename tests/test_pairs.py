@@ -17,7 +17,7 @@ from zoo.runs import Run
 NAMES = {kind: [plugin.name for plugin in Registry.discover().of(kind)] for kind in ("architecture", "dataset")}
 DEEP = ("inceptionv3", "resnet50", "vgg16", "vgg16-bn", "vgg19", "vgg19-bn")
 NARROW = dict.fromkeys(DEEP, ("--set", "options.width=0.0625"))
-NORMALISED = ("inceptionv3", "resnet50", "vgg16-bn", "vgg19-bn")
+NORMALISED = ("efficientnet-lite0", "inceptionv3", "resnet50", "vgg16-bn", "vgg19-bn")
 
 
 @pytest.mark.deep
