@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO := runs/demo-$(shell date -u +%Y%m%dT%H%M%S)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep test-browser fuzz lint format bench docs docs-assets lock clean
+.PHONY: help setup demo test test-deep test-browser test-gallery fuzz lint format bench docs docs-assets lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -23,10 +23,13 @@ demo: $(READY) ## train a network on MNIST, which is built in, and say where to 
 	@echo "Look at $(DEMO)/figures. More: $(BIN)/zoo list, $(BIN)/zoo --help"
 
 test: $(READY) ## the tests, except the slow ones
-	$(BIN)/python -m pytest -m "not deep and not browser"
+	$(BIN)/python -m pytest -m "not deep and not browser and not gallery"
 
 test-deep: $(READY) ## the slow tests: all pairs, exports, deep networks
 	@$(BIN)/python -m pytest -m deep || { code=$$?; test $$code -eq 5 && echo "No test is marked deep."; }
+
+test-gallery: $(READY) ## that each wrong plugin of the gallery fails no check before the one meant for it
+	$(BIN)/python -m pytest -m gallery
 
 fuzz: $(READY) ## feed 100,000 mutated files to every reader
 	$(BIN)/python -m zoo.testing.fuzz --inputs 100000

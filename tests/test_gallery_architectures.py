@@ -405,7 +405,7 @@ def test_the_check_that_is_meant_for_it_catches(site, wrong: Wrong) -> None:
     assert outcome.check.remedy
 
 
-@pytest.mark.deep
+@pytest.mark.gallery
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: f"{wrong.check}: {wrong.fault}")
 def test_no_other_check_fails_before_it(site, wrong: Wrong) -> None:
     first = next(outcome for outcome in checked(site, wrong).outcomes() if outcome.state == "failed")
