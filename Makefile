@@ -20,7 +20,7 @@ demo: $(READY) ## train a network on MNIST, which is built in, and say where to 
 	@echo
 	@$(BIN)/zoo show $(DEMO)
 	@echo
-	@echo "Look at $(DEMO)/figures. More: $(BIN)/zoo list, $(BIN)/zoo --help"
+	@echo "Open $(DEMO)/report.html in a browser. More: $(BIN)/zoo list, $(BIN)/zoo --help"
 
 test: $(READY) ## the tests, except the slow ones
 	$(BIN)/python -m pytest -m "not deep and not browser and not gallery"
