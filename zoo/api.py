@@ -13,24 +13,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import packaged
 from zoo.errors import UsageError, ZooError
 from zoo.hardware import default_threads
-from zoo.packaged import Packaged
 from zoo.progress import Reporter
 from zoo.recipes import ResolvedRecipe
-from zoo.registry import Registry
-from zoo.runs import Run
+from zoo.runs import PACKAGED, Run
 from zoo.runs import resolve as find_run
-from zoo.session import Session
 from zoo.types import Data, Model, Spec
 
 if TYPE_CHECKING:
     import numpy as np
 
     from zoo.forecast import Forecast
+    from zoo.packaged import Packaged
     from zoo.pipeline import Request
     from zoo.prediction import Prediction
+    from zoo.session import Session
 
 
 def train(
@@ -143,6 +141,8 @@ def build(
     `weights` is None (drawn from `seed`), a name on its card ("imagenet", which downloads them) or the path of a file.
     """
     from zoo import pipeline
+    from zoo.registry import Registry
+    from zoo.session import Session
 
     found = Registry.discover()
     plugin = found.get("architecture", architecture)
@@ -187,6 +187,8 @@ def prepare(
     from zoo.data import find_source
     from zoo.data import prepare as prepare_data
     from zoo.recipes import Recipe
+    from zoo.registry import Registry
+    from zoo.session import Session
 
     plugin = Registry.discover().get("dataset", dataset)
     session = Session(plugin, plugin)
@@ -222,7 +224,7 @@ def predict(
     found = _network(run)
     read_spec(found.model_directory)
     if engine != "tensorflow" and not has_litert(found.model_directory):
-        if isinstance(found, Packaged):
+        if not isinstance(found, Run):
             raise ZooError(f"{found.id} comes without model.tflite. Try: --engine tensorflow")
         Reporter(quiet=quiet).note("This run has no LiteRT file yet; exporting it once ...")
         exported = export(found, verbose)["tflite"]
@@ -321,6 +323,8 @@ def visualize(
     from zoo.drawing import Wishes, draw_architecture, draw_run
 
     wishes = Wishes(tuple(only), tuple(layers), tuple(map(Path, images)), _path(source), _path(output))
+    from zoo.registry import Registry
+
     if what in {plugin.name for plugin in Registry.discover().of("architecture")}:
         return draw_architecture(str(what), dataset, wishes, quiet, verbose)
     if dataset is not None:
@@ -360,9 +364,11 @@ def comparison_row(run: Run) -> dict[str, Any]:
 def restore(run: Run | Packaged, verbose: bool) -> tuple[Session, Model]:
     """A session for a finished run or a packaged network, and its network with its weights."""
     from zoo import pipeline
+    from zoo.registry import Registry
+    from zoo.session import Session
 
     session = Session(Registry.discover().get("architecture", run.spec.name))
-    threads = default_threads() if isinstance(run, Packaged) else run.receipt["threads"]
+    threads = run.receipt["threads"] if isinstance(run, Run) else default_threads()
     pipeline.start_frameworks(threads, verbose)
     from zoo.finish import rebuild
 
@@ -382,9 +388,12 @@ def _require_finished(run: Run) -> None:
 
 
 def _network(run: Run | Packaged | str | Path) -> Run | Packaged:
-    if isinstance(run, str) and run.startswith(packaged.PREFIX):
+    if isinstance(run, str) and run.startswith(PACKAGED):
+        from zoo import packaged
+        from zoo.registry import Registry
+
         return packaged.find(run, Registry.discover())
-    return run if isinstance(run, Packaged) else _run(run)
+    return _run(run) if isinstance(run, str | Path) else run
 
 
 def _run(run: Run | str | Path) -> Run:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,6 +89,8 @@ def describe() -> dict[str, Any]:
 
 def versions(distributions: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
     """The versions entry of a receipt: python, zoo, the plugins' distributions, the frameworks."""
+    from importlib.metadata import PackageNotFoundError, version
+
     import zoo
 
     found = {"python": platform.python_version(), "zoo": zoo.__version__, **dict(distributions)}

@@ -22,9 +22,9 @@ from typing import Any
 
 from zoo.errors import UsageError, ZooError, nearest
 from zoo.registry import Plugin, Registry
+from zoo.runs import PACKAGED
 from zoo.types import Model, Spec
 
-PREFIX = "zoo:"
 FOLDER = "models"
 _SPEC = "spec.json"
 # of probabilities: the weights are rounded to float16, and again once they are folded for LiteRT
@@ -43,7 +43,7 @@ class Packaged:
     @property
     def id(self) -> str:
         """What it is asked for by: "zoo:cnn/mnist"."""
-        return f"{PREFIX}{self.plugin.name}/{self.name}"
+        return f"{PACKAGED}{self.plugin.name}/{self.name}"
 
     @property
     def content(self) -> dict[str, Any]:

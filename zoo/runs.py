@@ -23,6 +23,7 @@ from zoo.types import Figure, History, Spec
 
 FORMAT = 1
 RECEIPT = "run.json"
+PACKAGED = "zoo:"  # so begins the name of a network that comes with a package (`zoo.packaged`)
 CAPTIONS = "captions.json"
 Status = Literal["training", "interrupted", "failed", "finished"]
 

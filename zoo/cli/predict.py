@@ -43,10 +43,10 @@ def command(run: str, files: tuple[Path, ...], top: int, as_json: bool, engine: 
     RUN is a path, the beginning of an id, "last", or "ARCH DATASET"; or zoo:ARCH/NAME, a trained network that
     comes with a package (zoo show ARCH lists them).
     """
-    from zoo import api, packaged
-    from zoo.runs import resolve
+    from zoo import api
+    from zoo.runs import PACKAGED, resolve
 
-    found = run if run.startswith(packaged.PREFIX) else resolve(run)
+    found = run if run.startswith(PACKAGED) else resolve(run)
     if not isinstance(found, str) and found.receipt.get("rehearsal"):
         click.echo("REHEARSAL: this network has seen generated images only; its answers mean nothing", err=True)
     predictions = api.predict(found, files, top=top, engine=engine, verbose=verbose())
