@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from zoo import Spec, UsageError, hookimpl
+from zoo import Spec, UsageError, hookimpl, options
 
 
 class Stage(NamedTuple):
@@ -50,8 +50,8 @@ def zoo_build(spec: Spec) -> keras.Model:
     logits. `Spec.weights` is None, "imagenet" (it comes with this package), or the path of a `weights.npz`
     of this network; the weights of the logits are taken over where there are as many classes.
     """
-    width = _number(spec, "width", 1.0, least=0.01, most=4.0)
-    dropout = _number(spec, "dropout", 0.2, least=0.0, most=0.9)
+    width = options.number(spec, "width", 1.0, least=0.01, most=4.0)
+    dropout = options.number(spec, "dropout", 0.2, least=0.0, most=0.9)
     inputs = keras.Input((spec.height, spec.width, spec.channels), name="image")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescale")(inputs)
     x = _conv(x, STEM, "stem_conv", kernel=3, stride=2)
@@ -107,13 +107,6 @@ def _scaled(filters: int, width: float) -> int:
     wanted = filters * width
     rounded = max(8, int(wanted + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * wanted else rounded
-
-
-def _number(spec: Spec, option: str, default: float, least: float, most: float) -> float:
-    value = spec.options.get(option, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise UsageError(f"{spec.name}: option {option} must be a number from {least} to {most}. Received: {value!r}")
-    return value
 
 
 def _load(model: keras.Model, spec: Spec, weights: str) -> None:
