@@ -285,18 +285,13 @@ def evaluate(
 
 def export(run: Run | str | Path, verbose: bool = False) -> dict[str, Any]:
     """Export a finished run that was trained with `--no-export`; return the state of each file."""
-    import numpy as np
-
     from zoo.files import atomic_write
-    from zoo.finish import export_on_samples
+    from zoo.finish import export_on_samples, random_images
 
     found = _run(run)
     _require_finished(found)
     session, model = restore(found, verbose)
-    spec = found.spec
-    # the data may be far away; any images show whether two files compute the same
-    samples = np.random.default_rng(0).integers(0, 256, (16, spec.height, spec.width, spec.channels), np.uint8)
-    exported = export_on_samples(found, session, model, samples)
+    exported = export_on_samples(found, session, model, random_images(found.spec))
     content = _stored_spec(found) | {"export": exported}
     atomic_write(found.model_directory / "spec.json", json.dumps(content, indent=1) + "\n")
     return exported
@@ -337,6 +332,16 @@ def visualize(
 
         report.write(found)
     return written
+
+
+def report(run: Run | str | Path) -> Path:
+    """Write a finished run's `report.html` again and return its path; pictures that it lacks are drawn first."""
+    from zoo import report as reports
+
+    found = _run(run)
+    if found.status == "finished" and not (found.directory / "figures").is_dir():
+        visualize(found)
+    return reports.write(found)
 
 
 def compare(*names: Run | str | Path) -> list[dict[str, Any]]:
@@ -397,7 +402,15 @@ def _network(run: Run | Packaged | str | Path) -> Run | Packaged:
 
 
 def _run(run: Run | str | Path) -> Run:
-    return run if isinstance(run, Run) else find_run(str(run))
+    """The run itself; that which a packaged network comes from is put among the runs."""
+    if isinstance(run, Run):
+        return run
+    if str(run).startswith(PACKAGED):
+        from zoo import packaged
+        from zoo.registry import Registry
+
+        return packaged.as_run(packaged.find(str(run), Registry.discover()))
+    return find_run(str(run))
 
 
 def _path(path: Path | str | None) -> Path | None:

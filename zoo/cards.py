@@ -27,6 +27,7 @@ API = 1
 CARD_FILE = "zoo.toml"
 Kind = Literal["architecture", "dataset", "plugin"]
 CHANNELS: dict[Kind, tuple[int, ...]] = {"architecture": (1, 3), "dataset": (3,), "plugin": ()}
+PREPARATIONS = ("digit",)
 TABLES: dict[Kind, str] = {"architecture": "architectures", "dataset": "datasets", "plugin": "plugins"}
 
 
@@ -42,7 +43,8 @@ class Card:
     begin with ("imagenet"), and "path" if it takes files, each with the options that such weights need.
     Data sets: `images` is the count of images, `test_images` of which are a published test part,
     `class_names` their classes, `size` the native size in pixels if there is one, `channels` what the
-    images have, `built_in` whether they are inside the package, `download` the size of the download in bytes.
+    images have, `prepare` what is done to a reader's picture before prediction ("digit": see `zoo.digits`),
+    `built_in` whether they are inside the package, `download` the size of the download in bytes.
     """
 
     summary: str = ""
@@ -57,6 +59,7 @@ class Card:
     weights: dict[str, dict[str, Any]] = field(default_factory=dict)
     images: int | None = None
     test_images: int = 0
+    prepare: str = ""
     class_names: tuple[str, ...] = ()
     built_in: bool = False
     download: int | None = None
@@ -77,6 +80,7 @@ _TYPES: dict[str, Any] = {
     "weights": dict,
     "images": int,
     "test_images": int,
+    "prepare": str,
     "class_names": list,
     "built_in": bool,
     "download": int,
@@ -146,6 +150,8 @@ def _wrong(key: str, value: Any) -> str:
         return "is too large"
     if key == "channels" and (not value or not all(number in (1, 3) for number in value)):
         return "must be a list of 1, 3 or both"
+    if key == "prepare" and value not in PREPARATIONS:
+        return f"must be one of {', '.join(map(repr, PREPARATIONS))}"
     if key == "weights" and not all(isinstance(options, dict) for options in value.values()):
         return "must hold one table of options per name"
     if key == "class_names" and not all(isinstance(name, str) for name in value):

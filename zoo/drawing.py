@@ -90,10 +90,12 @@ def _require_drawn(view: View, figures: list[Figure], run: RunContext | None) ->
 def draw_run(run: Run, wishes: Wishes, quiet: bool, verbose: bool) -> list[Path]:
     """Draw a finished run's figures into its own `figures`, or where the reader wants them."""
     from zoo import photos, pipeline
+    from zoo.prediction import read_spec
 
     spec, recipe = run.spec, run.resolved.recipe
     reporter = Reporter(quiet=quiet)
-    chosen = photos.load(wishes.images, spec, recipe.resize, recipe.interpolation)
+    prepare = read_spec(run.model_directory).get("prepare", "")
+    chosen = photos.load(wishes.images, spec, recipe.resize, recipe.interpolation, prepare)
     session, data = _images_of(run, wishes.source, reporter)
     if data is None and not chosen:
         chosen = photos.default(spec, recipe.resize, recipe.interpolation)

@@ -41,11 +41,12 @@ def finish(active: ActiveRun, trained: Model, data: Data, prepared: Prepared) ->
     part_name, part = reported_part(data)
     active.reporter.note(f"Evaluating on {len(part):,} {part_name} images ...")
     result = measure(active.session, model, part, active.recipe.flip_average, run, part_name)
-    write_spec(run, active, {})
+    prepare = prepared.dataset.facts.prepare
+    write_spec(run, active, prepare, {})
     if run.receipt["export"]:
         active.reporter.note("Exporting the network ...")
         exported = export(run, active.session, model, part)
-        write_spec(run, active, exported)
+        write_spec(run, active, prepare, exported)
     draw(active, model, data)
     write_quarantine(active, data)
     run.update(
@@ -112,8 +113,13 @@ def export_on_samples(run: Run, session: Session, model: Model, samples: Any) ->
     return export_model(run.model_directory, model, predict, run.spec, samples.astype(np.float32))
 
 
-def write_spec(run: Run, active: ActiveRun, exported: dict[str, Any]) -> None:
-    """Write `model/spec.json`: all that prediction needs to know besides the weights."""
+def random_images(spec: Spec) -> Any:
+    """uint8 images [16, height, width, channels]: the data may be far away, and any show whether two files agree."""
+    return np.random.default_rng(0).integers(0, 256, (16, spec.height, spec.width, spec.channels), np.uint8)
+
+
+def write_spec(run: Run, active: ActiveRun, prepare: str, exported: dict[str, Any]) -> None:
+    """Write `model/spec.json`: all that prediction needs to know besides the weights. `prepare` is the card's."""
     recipe, spec = active.recipe, asdict(active.spec)
     content = {
         "format": 1,
@@ -123,6 +129,7 @@ def write_spec(run: Run, active: ActiveRun, exported: dict[str, Any]) -> None:
         "interpolation": recipe.interpolation,
         "rule": images.RULE,
         "flip_average": recipe.flip_average,
+        "prepare": prepare,
         "rehearsal": active.rehearsal,
         "export": exported,
     }

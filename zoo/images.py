@@ -19,8 +19,8 @@ from typing import Any, NamedTuple, TypeAlias
 import cv2
 import numpy as np
 
-from zoo import imageheaders
-from zoo.errors import DataError, UsageError
+from zoo import digits, imageheaders
+from zoo.errors import DataError, UsageError, ZooError
 from zoo.files import in_words
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -51,12 +51,30 @@ class UndecodableImage(DataError):
     """An image that can't be decoded correctly; the message is the reason alone ("a truncated JPEG")."""
 
 
-def load(image: Image, height: int, width: int, channels: int, resize: str, interpolation: str) -> Array:
-    """Decode an image and fit it to a network's input: `fit(decode(image), ...)`.
+def load(
+    image: Image, height: int, width: int, channels: int, resize: str, interpolation: str, prepare: str = ""
+) -> Array:
+    """Decode an image and fit it to a network's input: `fit(prepared(decode(image), prepare), ...)`.
 
     Returns uint8 [height, width, channels]. Raises UndecodableImage with the reason.
     """
-    return fit(decode(image), height, width, channels, resize, interpolation)
+    return fit(prepared(decode(image), prepare), height, width, channels, resize, interpolation)
+
+
+def prepared(image: Array, prepare: str) -> Array:
+    """Make a reader's picture, decoded, into one of the kind that a network was trained on.
+
+    `prepare` is "" (it is of that kind) or, as data sets' cards name it, "digit": uint8 [28, 28, 1]. Raises
+    UndecodableImage where that can't be done.
+    """
+    if not prepare:
+        return image
+    if prepare != "digit":
+        raise ZooError(f"This network wants its images prepared as {prepare!r}, which this zoo does not know")
+    try:
+        return digits.normalise(image)
+    except digits.NoDigit as error:
+        raise UndecodableImage(str(error)) from error
 
 
 def read(image: Image) -> bytes | Array:

@@ -6,15 +6,17 @@ A package ships one by holding a folder of the shape of a run's `model/`, with l
     my_package/models/my-net/flowers/spec.json      what prediction needs to know, and "about", "licence"
     my_package/models/my-net/flowers/weights.npz    the network's variables, matrices in float16
     my_package/models/my-net/flowers/model.tflite   the same network for LiteRT, in float16
+    my_package/models/my-net/flowers/run/           where it is a run's: its receipt, history, metrics, predictions
 
 and naming the files in its package data. `zoo show my-net` then lists it, and `zoo predict zoo:my-net/flowers
-photo.jpg` answers without TensorFlow. `pack` writes the folder. The architecture's entry point tells where the
-package is: nothing is imported to find a network.
+photo.jpg` answers without TensorFlow. `zoo pack RUN NAME` writes the folder. The architecture's entry point tells
+where the package is: nothing is imported to find a network.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +24,12 @@ from typing import Any
 
 from zoo.errors import UsageError, ZooError, nearest
 from zoo.registry import Plugin, Registry
-from zoo.runs import PACKAGED
+from zoo.runs import PACKAGED, RECEIPT, Run, runs_root
 from zoo.types import Model, Spec
 
 FOLDER = "models"
+RUN = "run"
+_KEPT = (RECEIPT, "metrics.json", "history.csv", "predictions.csv")
 _SPEC = "spec.json"
 # of probabilities: the weights are rounded to float16, and again once they are folded for LiteRT
 TOLERANCE = 0.02
@@ -87,6 +91,53 @@ def find(name: str, registry: Registry) -> Packaged:
             f"There is no packaged network {name!r}. {nearest(name, known)}Packaged: {', '.join(known) or 'none'}"
         )
     return known[name]
+
+
+def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package: Path | None = None) -> Path:
+    """Put a finished run's network into its architecture's package (or into `package`) and return its folder.
+
+    `about` says in a line what it tells apart, `licence` under what terms it is given. Raises UsageError for a
+    rehearsal or an unfinished run, ZooError if float16 changes what the network answers.
+    """
+    from zoo import api
+    from zoo.evaluation import predictor
+    from zoo.finish import random_images
+
+    receipt = run.receipt
+    if receipt["status"] != "finished" or receipt["rehearsal"]:
+        what = "a rehearsal" if receipt["rehearsal"] else receipt["status"]
+        raise UsageError(f"Only a finished run can be packed. Received: {run.title}, {what}")
+    if not name or Path(name).name != name:
+        raise UsageError(f"NAME is that of a folder, as mnist in zoo:cnn/mnist. Received: {name!r}")
+    home = package or Registry.discover().get("architecture", run.spec.name).folder
+    if home is None:
+        raise UsageError(f"{run.spec.name} is a single module: there is no package to put networks into. Try: --output")
+    session, model = api.restore(run, verbose=False)
+    content = json.loads((run.model_directory / _SPEC).read_text(encoding="utf-8"))
+    content = {"format": content.pop("format"), "about": about, "licence": licence, **content}
+    predict = predictor(session.predict, model, flip_average=content["flip_average"])
+    folder = home / FOLDER / run.spec.name / name
+    pack(folder, model, predict, content, random_images(run.spec))
+    (folder / RUN).mkdir(exist_ok=True)
+    for kept in _KEPT:
+        shutil.copyfile(run.directory / kept, folder / RUN / kept)
+    return folder
+
+
+def as_run(network: Packaged) -> Run:
+    """The run that a packaged network comes from, put among the user's runs, to be drawn and reported like any other.
+
+    Raises UsageError for a network that is of no run.
+    """
+    kept = network.model_directory / RUN
+    if not (kept / RECEIPT).is_file():
+        raise UsageError(f"{network.id} comes without a run: it can answer (zoo predict), and has nothing to report")
+    directory = runs_root() / "packaged" / f"{network.plugin.name}-{network.name}"
+    if not (directory / RECEIPT).is_file():
+        shutil.copytree(network.model_directory, directory / "model", ignore=lambda *_: [RUN], dirs_exist_ok=True)
+        for name in reversed(_KEPT):  # the receipt last: what has one is whole
+            shutil.copyfile(kept / name, directory / name)
+    return Run(directory)
 
 
 def pack(folder: Path, model: Model, predictor: Callable[[Any], Any], content: Mapping[str, Any], samples: Any) -> None:

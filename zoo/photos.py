@@ -16,8 +16,8 @@ SIDE = 224  # pixels, at least, of what is shown to people
 CAT = ("skimage", "data/chelsea.png")  # Stefan van der Walt's photograph of Chelsea the cat, CC0
 
 
-def load(files: Sequence[Path], spec: Spec, resize: str, interpolation: str) -> tuple[Photo, ...]:
-    """Read files, and the images in folders, as the network is given them.
+def load(files: Sequence[Path], spec: Spec, resize: str, interpolation: str, prepare: str = "") -> tuple[Photo, ...]:
+    """Read files, and the images in folders, as the network is given them; `prepare` as in `images.prepared`.
 
     Raises UsageError for a folder without an image, DataError for a file that can't be decoded.
     """
@@ -25,15 +25,15 @@ def load(files: Sequence[Path], spec: Spec, resize: str, interpolation: str) -> 
     with images.quiet_decoders():
         for file in images.image_files(files):
             try:
-                found.append(photo(file.name, file, spec, resize, interpolation))
+                found.append(photo(file.name, file, spec, resize, interpolation, prepare))
             except images.UndecodableImage as error:
                 raise DataError(f"{file} can't be shown to the network: {error}") from error
     return tuple(found)
 
 
-def photo(name: str, image: images.Image, spec: Spec, resize: str, interpolation: str) -> Photo:
+def photo(name: str, image: images.Image, spec: Spec, resize: str, interpolation: str, prepare: str = "") -> Photo:
     """One picture, decoded and fitted as the training images were."""
-    decoded = images.decode(image)
+    decoded = images.prepared(images.decode(image), prepare)
     pixels = images.fit(decoded, spec.height, spec.width, spec.channels, resize, interpolation)
     times = -(-SIDE // min(spec.height, spec.width))
     size = (spec.height * times, spec.width * times)

@@ -22,7 +22,7 @@ Engine = Literal["auto", "litert", "tensorflow"]
 BATCH = 16
 _SPEC_SHAPE: dict[str, Any] = {
     **dict.fromkeys(("height", "width", "channels"), count),
-    **dict.fromkeys(("resize", "interpolation", "rule"), text),
+    **dict.fromkeys(("resize", "interpolation", "rule", "prepare"), text),
     "class_names": [text],
     "flip_average": lambda value: isinstance(value, bool),
 }
@@ -95,13 +95,14 @@ def _predictions(
     spec: dict[str, Any], files: Sequence[Path], run: Callable[[Array], Array], names: Sequence[str], top: int
 ) -> Iterator[Prediction]:
     shape = (spec["height"], spec["width"], spec["channels"])
+    how = (spec["resize"], spec["interpolation"], spec.get("prepare", ""))  # runs of older zoos prepare nothing
     size = max(1, min(BATCH, len(files), _PIXELS_AT_ONCE // (shape[0] * shape[1])))
     for start in range(0, len(files), size):
         decoded: dict[Path, Array] = {}
         errors: dict[Path, str] = {}
         for file in files[start : start + size]:
             try:
-                decoded[file] = images.load(file, *shape, spec["resize"], spec["interpolation"])
+                decoded[file] = images.load(file, *shape, *how)
             except images.UndecodableImage as error:
                 errors[file] = str(error)
         whole = list(decoded.values())

@@ -39,6 +39,7 @@ COMMANDS = {
     "evaluate": Entry("zoo.cli.evaluate", "Evaluate a run's network again."),
     "predict": Entry("zoo.cli.predict", "Classify images with a run's network."),
     "visualize": Entry("zoo.cli.visualize", "Draw a run's or an architecture's figures."),
+    "pack": Entry("zoo.cli.pack", "Put a run's network into a plugin's package."),
     "report": Entry("zoo.cli.report", "Write a run's report, one HTML file."),
     "docs": Entry("zoo.cli.docs", "Build or show the site of the installed plugins."),
     "runs": Entry("zoo.cli.runs", "List the runs."),

@@ -16,9 +16,9 @@ Examples:
 def command(run: tuple[str, ...]) -> None:
     """Write report.html of a finished RUN again, and print where it is.
 
-    A RUN is a path, the beginning of its id, last, or ARCH DATASET. The report is one file that needs nothing else.
+    A RUN is a path, the beginning of its id, last, or ARCH DATASET; or zoo:ARCH/NAME, a network that comes with a
+    package, whose run is then put among yours. The report is one file that needs nothing else.
     """
-    from zoo import report
-    from zoo.runs import resolve
+    from zoo import api
 
-    click.echo(report.write(resolve(" ".join(run))))
+    click.echo(api.report(" ".join(run)))
