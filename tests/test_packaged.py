@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from zoo.cli import main
 from zoo.errors import UsageError, ZooError
 from zoo.evaluation import predictor
 from zoo.registry import Registry
+from zoo.runs import Run
 
 CHELSEA = Path(__file__).parent / "photos" / "chelsea.jpg"
 IMAGENET = "zoo:efficientnet-lite0/imagenet"
@@ -92,7 +94,7 @@ def test_show_lists_them(capsys):
     main(["show", "efficientnet-lite0", "--json"])
     (network,) = json.loads(capsys.readouterr().out)[0]["packaged"]
     assert (network["id"], network["classes"], network["licence"]) == (IMAGENET, 1000, "Apache-2.0")
-    main(["show", "cnn"])
+    main(["show", "fc-keras"])
     assert "packaged" not in capsys.readouterr().out
 
 
@@ -153,3 +155,52 @@ def test_a_litert_file_that_is_not_the_network_is_refused(flowers, tmp_path):
     with pytest.raises(ZooError, match=r"differs from the network by"):
         packaged.pack(tmp_path, model, fickle, CONTENT, samples)
     assert not (tmp_path / "spec.json").exists()
+
+
+@pytest.fixture
+def digits_run(site, tmp_path, monkeypatch):
+    """A run of a stranger's network, trained for a few steps, and the stranger's package."""
+    monkeypatch.setenv("ZOO_RUNS", str(tmp_path / "runs"))
+    site.install("my-net", {"my-net": "my_net"})
+    package = site.package("my_net", init=MY_NET)
+    settings = ["steps=30", "train=600", "validation=200", "image_size=28"]
+    return api.train("my-net", "mnist", settings=settings, quiet=True), package
+
+
+def test_a_run_is_packed_and_then_asked_drawn_and_reported_without_it(digits_run, capsys):
+    run, package = digits_run
+    command = ["pack", run.id, "digits", "--about", "handwritten digits", "--licence", "CC0-1.0"]
+    assert main(command) == 0
+    folder = package / "models" / "my-net" / "digits"
+    assert capsys.readouterr().out.strip() == str(folder)
+    shutil.rmtree(run.directory)
+    (found,) = packaged.of(Registry.discover().get("architecture", "my-net"))
+    assert (found.as_dict()["about"], found.content["prepare"]) == ("handwritten digits", "digit")
+    assert main(["report", found.id]) == 0
+    report = Path(capsys.readouterr().out.strip())
+    text = report.read_text(encoding="utf-8")
+    assert f"{100 * run_accuracy(folder):.2f}" in text
+    assert "data:image" in text
+    # it is a run among the others, and made once
+    assert packaged.as_run(found).directory == report.parent
+    assert main(["show", found.id]) == 0
+    assert "my-net on mnist" in capsys.readouterr().out
+
+
+def run_accuracy(folder):
+    return json.loads((folder / "run" / "metrics.json").read_text())["accuracy"]
+
+
+def test_what_is_no_finished_run_is_not_packed(site, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ZOO_RUNS", str(tmp_path / "runs"))
+    rehearsal = api.train("fc-tf", "mnist", rehearse=True, export=False, quiet=True)
+    assert main(["pack", rehearsal.id, "digits"]) == 2
+    assert "Only a finished run can be packed. Received: " in capsys.readouterr().err
+    monkeypatch.setattr(Run, "receipt", {"status": "finished", "rehearsal": False})
+    assert main(["pack", str(rehearsal.directory), "../digits"]) == 2
+    assert "NAME is that of a folder" in capsys.readouterr().err
+
+
+def test_a_network_of_no_run_says_that_it_has_nothing_to_report(capsys):
+    assert main(["report", IMAGENET]) == 2
+    assert f"{IMAGENET} comes without a run" in capsys.readouterr().err

@@ -402,15 +402,7 @@ def _network(run: Run | Packaged | str | Path) -> Run | Packaged:
 
 
 def _run(run: Run | str | Path) -> Run:
-    """The run itself; that which a packaged network comes from is put among the runs."""
-    if isinstance(run, Run):
-        return run
-    if str(run).startswith(PACKAGED):
-        from zoo import packaged
-        from zoo.registry import Registry
-
-        return packaged.as_run(packaged.find(str(run), Registry.discover()))
-    return find_run(str(run))
+    return run if isinstance(run, Run) else find_run(str(run))
 
 
 def _path(path: Path | str | None) -> Path | None:

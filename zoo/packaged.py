@@ -117,7 +117,7 @@ def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package
     content = {"format": content.pop("format"), "about": about, "licence": licence, **content}
     predict = predictor(session.predict, model, flip_average=content["flip_average"])
     folder = home / FOLDER / run.spec.name / name
-    pack(folder, model, predict, content, random_images(run.spec))
+    pack(folder, model, predict, content, random_images(run.spec).astype("float32"))
     (folder / RUN).mkdir(exist_ok=True)
     for kept in _KEPT:
         shutil.copyfile(run.directory / kept, folder / RUN / kept)

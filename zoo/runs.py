@@ -213,8 +213,14 @@ def find_runs(root: Path | None = None) -> list[Run]:
 def resolve(text: str) -> Run:
     """Return the run that `text` names: a path, the beginning of an id, "last", or "ARCH DATASET" (the newest).
 
+    The run of a packaged network, "zoo:cnn/mnist", is put among the user's.
     Raises UsageError that lists the runs there are.
     """
+    if text.startswith(PACKAGED):
+        from zoo import packaged
+        from zoo.registry import Registry
+
+        return packaged.as_run(packaged.find(text, Registry.discover()))
     path = Path(text)
     if (path / RECEIPT).is_file():
         return Run(path)
