@@ -6,6 +6,7 @@ Everything that can be wrong with the request is found before a framework is imp
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,9 @@ from zoo.types import Data, Examples, Spec
 if TYPE_CHECKING:
     from zoo.active import ActiveRun
 
+FOLDER = "folder"
+"""The data set that a path stands for."""
+
 # three states of four values (weights, two moments, average) while one is replaced, and two sets of weights
 SETS_OF_VALUES = 3 * 4 + 2
 
@@ -59,7 +63,8 @@ class Request:
     @property
     def command(self) -> str:
         """The command that gives this run again; of paths only the last part, the rest is left to the reader."""
-        words = ["zoo", "train", self.architecture, self.dataset]
+        own = self.dataset == FOLDER and self.source is not None
+        words = ["zoo", "train", self.architecture, f"./{self.source.name}" if own and self.source else self.dataset]
         if self.recipe != "quick":
             words += ["--recipe", self.recipe]
         if self.config:
@@ -86,7 +91,7 @@ class Prepared:
 
     def __init__(self, request: Request, resolved: ResolvedRecipe | None = None) -> None:
         registry = Registry.discover()
-        self.request = request
+        self.request = request = located(request, registry)
         self.architecture = registry.get("architecture", request.architecture)
         self.dataset = registry.get("dataset", request.dataset)
         self.planned: Recipe | None = None
@@ -154,6 +159,22 @@ class Prepared:
         )
 
 
+def located(request: Request, registry: Registry) -> Request:
+    """The request, with a path in place of a data set's name turned into the data set `folder` and its source.
+
+    A name wins over a path; ./NAME is a path.
+    """
+    name = request.dataset
+    if any(plugin.name == name for plugin in registry.of("dataset")):
+        return request
+    path = Path(name).expanduser()
+    if not (path.is_dir() or "/" in name or os.sep in name):
+        return request
+    if request.source is not None:
+        raise UsageError(f"A folder of images needs no --source. Received: {name} and --source {request.source}")
+    return replace(request, dataset=FOLDER, source=path)
+
+
 def reporter_progress(reporter: Reporter) -> Any:
     """The progress callback of data preparation."""
     return lambda done, total: reporter.advance(done, f"{done:,} of {total:,}")
@@ -207,6 +228,7 @@ def train(request: Request, reporter: Reporter, verbose: bool = False) -> Run:
 
     devices = distribution.choose(request.devices)
     budget.apply(prepared, data, devices, reporter, began)
+    request = prepared.request
     run = Run(new_directory(request.architecture, request.dataset, request.output))
     with locked(run):
         run.write(receipts.make(prepared, data, started, threads, devices))

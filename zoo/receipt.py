@@ -43,6 +43,7 @@ def make(
         "recipe": {"name": request.recipe, "values": values},
         "dataset": {
             "name": data.name,
+            "title": prepared.examples.title or data.name,
             "fingerprint": data.fingerprint,
             "split_hash": data.split_hash,
             "counts": {name: len(part) for name, part in data.parts.items()},

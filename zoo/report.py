@@ -54,7 +54,7 @@ def page(run: Run) -> str:
     links = "".join(f'<a href="#{_anchor(title)}">{title}</a>' for title, text in sections if text)
     return template.substitute(
         title=escape(run.title),
-        heading=escape(f"{run.spec.title} on {receipt['dataset']['name']}"),
+        heading=escape(f"{run.spec.title} on {run.dataset}"),
         kicker=escape(f"recipe {receipt['recipe']['name']} · {receipt['started'][:10]} · run {run.id.split('-')[-1]}"),
         rehearsal='<p class="stamp" role="note">REHEARSAL on generated images</p>' * bool(receipt["rehearsal"]),
         verdict=_verdict(run, metrics),

@@ -138,7 +138,13 @@ class Run:
         """ "vgg16 on catsdogs, quick" """
         receipt = self.receipt
         stamp = " (REHEARSAL)" if receipt["rehearsal"] else ""
-        return f"{self.spec.title} on {receipt['dataset']['name']}, {receipt['recipe']['name']}{stamp}"
+        return f"{self.spec.title} on {self.dataset}, {receipt['recipe']['name']}{stamp}"
+
+    @property
+    def dataset(self) -> str:
+        """What people call the data: their data set's name, or that of the user's own folder."""
+        described = self.receipt["dataset"]
+        return str(described.get("title") or described["name"])
 
     def update(self, **entries: Any) -> None:
         """Change entries of the receipt."""

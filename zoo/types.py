@@ -81,7 +81,7 @@ class Examples:
     the source does and is cheap (paths, sizes, modification times): it keys the cache of decoded images.
     `place` is the file or folder that they are read from, for `zoo data info`. `unlabelled`, where the data
     set has such images, starts a pass over (key, image): they are drawn with the network's answers, and are no
-    part of the data.
+    part of the data. `title` is what a run's title calls the data, where that is not the data set's name.
     """
 
     class_names: tuple[str, ...]
@@ -91,6 +91,7 @@ class Examples:
     note: str = ""
     place: Path | None = None
     unlabelled: Callable[[], Iterator[tuple[str, Path | bytes | np.ndarray[Any, Any]]]] | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True)
