@@ -245,6 +245,9 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
     """Go on with an interrupted or killed run; on the same machine it ends bit for bit as if uninterrupted."""
     receipt = run.receipt
     if receipt["status"] == "finished":
+        if not (run.directory / report.NAME).exists():  # killed at the very last
+            report.write(run)
+            return run
         raise UsageError(f"The run {run.id} has finished; there is nothing to resume. See: zoo show {run.directory}")
     with locked(run):
         request = Request(
