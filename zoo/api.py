@@ -286,11 +286,12 @@ def evaluate(
 def export(run: Run | str | Path, verbose: bool = False) -> dict[str, Any]:
     """Export a finished run that was trained with `--no-export`; return the state of each file."""
     from zoo.files import atomic_write
-    from zoo.finish import export_on_samples, random_images
 
     found = _run(run)
     _require_finished(found)
     session, model = restore(found, verbose)
+    from zoo.finish import export_on_samples, random_images  # it imports TensorFlow, which is quiet by now
+
     exported = export_on_samples(found, session, model, random_images(found.spec))
     content = _stored_spec(found) | {"export": exported}
     atomic_write(found.model_directory / "spec.json", json.dumps(content, indent=1) + "\n")

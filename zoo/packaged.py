@@ -100,9 +100,6 @@ def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package
     rehearsal or an unfinished run, ZooError if float16 changes what the network answers.
     """
     from zoo import api
-    from zoo.evaluation import predictor
-    from zoo.finish import random_images
-
     receipt = run.receipt
     if receipt["status"] != "finished" or receipt["rehearsal"]:
         what = "a rehearsal" if receipt["rehearsal"] else receipt["status"]
@@ -113,6 +110,9 @@ def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package
     if home is None:
         raise UsageError(f"{run.spec.name} is a single module: there is no package to put networks into. Try: --output")
     session, model = api.restore(run, verbose=False)
+    from zoo.evaluation import predictor
+    from zoo.finish import random_images  # it imports TensorFlow, which is quiet by now
+
     content = json.loads((run.model_directory / _SPEC).read_text(encoding="utf-8"))
     content = {"format": content.pop("format"), "about": about, "licence": licence, **content}
     predict = predictor(session.predict, model, flip_average=content["flip_average"])
