@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import time
@@ -47,6 +48,16 @@ def load_weights(path: Path) -> dict[str, Array]:
     not whole."""
     arrays = read_arrays(path, f"The weights {path}")
     return {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in arrays.items()}
+
+
+def digest(arrays: Mapping[str, Array]) -> str:
+    """SHA-256 over the names, types, shapes and bits of arrays: equal if, and only if, they are."""
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
 
 
 def assign(variables: Sequence[Any], arrays: Sequence[Array]) -> None:

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from zoo.runs import Run
 from zoo.testing.victims import CASES, PHASES, Case, attempt, differences, write_images
 
 KILLS_A_RUN = 6
@@ -78,6 +79,8 @@ class Campaign:
             outcome.kills.append(phase)
             if not (run / "run.json").exists():  # killed before it was a run: there is nothing to resume
                 shutil.rmtree(run, ignore_errors=True)
+            elif _is_whole(run):  # killed after its last word
+                break
         outcome.differences = differences(self.reference, run)
         outcome.seconds = round(time.monotonic() - began, 1)
         if not outcome.differences:
@@ -117,6 +120,11 @@ class Campaign:
         if process.exitcode == -9:
             return PHASES[phase.value]
         raise Broken(f"{self.case.name}: exit code {process.exitcode}, see {run}.log")
+
+
+def _is_whole(run: Path) -> bool:
+    """Whether a run has come to its end, report and all: then there is nothing to resume."""
+    return Run(run).status == "finished" and (run / "report.html").exists()
 
 
 # the table ----------------------------------------------------------------------------------------------------------

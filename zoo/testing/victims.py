@@ -7,7 +7,6 @@ files in a folder per class; networks of the deep families at an eighth of their
 from __future__ import annotations
 
 import gzip
-import hashlib
 import os
 import sys
 from collections.abc import Mapping
@@ -106,6 +105,7 @@ def attempt(case: Case, images: Path, output: Path, cache: Path, phase: Any) -> 
 def _watch(phase: Any, output: Path) -> None:
     """Say in `phase` what the process is about, and write down the bits of each state that becomes a checkpoint."""
     from zoo import active, checkpoints, data, drawing, finish, report, training
+    from zoo.export import digest
 
     def watched(module: Any, name: str, of: str) -> None:
         function = getattr(module, name)
@@ -141,24 +141,12 @@ def _watch(phase: Any, output: Path) -> None:
     active.ActiveRun.checkpoint = noted  # type: ignore[method-assign]
 
 
-def digest(arrays: Mapping[str, Any]) -> str:
-    """SHA-256 over the names, types, shapes and bits of arrays."""
-    import numpy as np
-
-    total = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        total.update(array.tobytes())
-    return total.hexdigest()
-
-
 def differences(reference: Path, run: Path) -> list[str]:
     """What of a finished run is not, bit for bit, as in the reference: files of results, weights, and every state
     (weights, optimizer, averages, progress) that both made a checkpoint of."""
     import json
 
-    from zoo.export import load_weights
+    from zoo.export import digest, load_weights
 
     found = []
     for name in ("history.csv", "metrics.json", "predictions.csv"):
