@@ -100,6 +100,7 @@ def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package
     rehearsal or an unfinished run, ZooError if float16 changes what the network answers.
     """
     from zoo import api
+
     receipt = run.receipt
     if receipt["status"] != "finished" or receipt["rehearsal"]:
         what = "a rehearsal" if receipt["rehearsal"] else receipt["status"]

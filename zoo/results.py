@@ -6,7 +6,7 @@ A receipt is a JSON object of one (architecture, data set, recipe), with an entr
      "recipe": {"name": "quick", "values": {"image_size": 28}},
      "seeds": [{"seed": 0, "count": 10000, "correct": 9888, "command": "zoo train my-net mnist", "seconds": 402.0}]}
 
-Those keys are needed (`values`, `command` and `seconds` may be missing); `scripts/results.py add RUN` writes more.
+Those keys are needed (`values`, `command` and `seconds` may be missing); `zoo results publish RUN` writes more.
 A rate is that of training, from the run's `forecast` or measured (`images_per_second`). A package publishes
 results of its own architectures and data sets.
 """

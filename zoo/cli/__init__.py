@@ -44,6 +44,7 @@ COMMANDS = {
     "docs": Entry("zoo.cli.docs", "Build or show the site of the installed plugins."),
     "runs": Entry("zoo.cli.runs", "List the runs."),
     "compare": Entry("zoo.cli.compare", "Compare runs."),
+    "results": Entry("zoo.cli.results", "Published results: list, show, publish, reproduce."),
 }
 
 HELP = """A zoo of image classifiers.
