@@ -237,7 +237,9 @@ def test_a_name_stands_for_those_that_begin_with_it() -> None:
 
 def test_the_reader_s_own_picture_and_layers_are_drawn(run: Run, tmp_path: Path) -> None:
     photo = tmp_path / "mine.png"
-    cv2.imwrite(str(photo), np.full((40, 60, 3), 127, np.uint8))
+    drawn = np.full((40, 60, 3), 240, np.uint8)
+    cv2.putText(drawn, "7", (20, 33), cv2.FONT_HERSHEY_SIMPLEX, 1, (30, 30, 30), 3)
+    cv2.imwrite(str(photo), drawn)
     options: dict[str, Any] = {"output": tmp_path / "out", "quiet": True}
     written = zoo.visualize(run, only=["features", "gradcam"], layers=["pool"], images=[photo], **options)
     assert [path.name for path in written] == ["gradcam.png", "features-pool.png"]

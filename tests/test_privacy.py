@@ -100,7 +100,8 @@ def test_the_watch_sees_a_socket(machine: Machine) -> None:
 
 
 def test_listing_training_and_prediction_open_no_socket(machine: Machine, run: Path) -> None:
-    cv2.imwrite(str(machine.home / "digit.png"), np.zeros((28, 28), np.uint8))
+    digit = cv2.putText(np.zeros((28, 28), np.uint8), "7", (6, 23), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 255, 2)
+    cv2.imwrite(str(machine.home / "digit.png"), digit)
     commands = (["list"], ["data", "list"], ["data", "info", "catsdogs"], ["show", "a-run"])
     for command in (*commands, ["predict", "a-run", "digit.png"]):
         done = machine.run("-m", "zoo", *command)

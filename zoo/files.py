@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, checksums, free space, and clear words for a full disk.
+"""Files that are whole or absent: atomic writes, checksums, free space, clear words for a full disk; images' suffixes.
 
 Importing this module imports no NumPy and no framework.
 """
@@ -14,6 +14,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zoo.errors import ZooError
+
+IMAGE_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+"""Suffixes, in lower case, of the files that count as images in a folder."""
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full: free some space, or choose another place",

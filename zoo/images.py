@@ -21,7 +21,7 @@ import numpy as np
 
 from zoo import digits, imageheaders
 from zoo.errors import DataError, UsageError, ZooError
-from zoo.files import in_words
+from zoo.files import IMAGE_SUFFIXES, in_words
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Image: TypeAlias = Path | bytes | Array
@@ -40,11 +40,6 @@ _MAX_SCANS = 200
 # one of 100 megapixels and 16 bits takes 1.1 GB while it is decoded: of such, one at a time
 _LARGE_PIXELS = 25_000_000
 _LARGE = threading.Lock()
-
-SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
-)
-"""Suffixes, in lower case, of the files that count as images in a folder."""
 
 
 class UndecodableImage(DataError):
@@ -127,7 +122,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     """Expand files and folders (recursively, sorted) to files.
 
     A path that is no folder counts whatever its name is, and whether it exists or not: decoding says what
-    is wrong with it. In a folder only `SUFFIXES` count. A folder without an image raises UsageError if it is the
+    is wrong with it. In a folder only `IMAGE_SUFFIXES` count. A folder without an image raises UsageError if it is the
     only path; among others it counts itself, so that one folder named x.jpg does not keep the rest from an answer.
     """
     found: list[Path] = []
@@ -139,12 +134,13 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
             Path(folder) / name
             for folder, _, names in os.walk(path)
             for name in names
-            if Path(name).suffix.lower() in SUFFIXES
+            if Path(name).suffix.lower() in IMAGE_SUFFIXES
         )
         if not inside and len(paths) > 1:
             found.append(path)
         elif not inside:
-            raise UsageError(f"There is no image in the folder {path}. Known suffixes: {' '.join(sorted(SUFFIXES))}")
+            known = " ".join(sorted(IMAGE_SUFFIXES))
+            raise UsageError(f"There is no image in the folder {path}. Known suffixes: {known}")
         found += inside
     return found
 

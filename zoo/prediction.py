@@ -15,6 +15,7 @@ import numpy as np
 
 from zoo import images, quiet
 from zoo.errors import UsageError, ZooError
+from zoo.files import IMAGE_SUFFIXES
 from zoo.stored import count, read_json, text
 
 Array = np.ndarray[Any, Any]
@@ -81,7 +82,7 @@ def predict_files(
     found = images.image_files(files)
     if not found:
         raise UsageError(
-            f"There is no image in {', '.join(map(str, files))}. Suffixes: {', '.join(sorted(images.SUFFIXES))}"
+            f"There is no image in {', '.join(map(str, files))}. Suffixes: {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
     if spec["rule"] != images.RULE:
         raise ZooError(f"This network's images were made by rule {spec['rule']}; this zoo has {images.RULE}")

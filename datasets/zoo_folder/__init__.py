@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from zoo import DataError, Example, Examples, Source, hookimpl
+from zoo.files import IMAGE_SUFFIXES
 
 TRAIN = ("train", "training")
 TEST = ("test", "val", "valid", "validation")
@@ -67,14 +68,12 @@ def zoo_examples(source: Source) -> Examples:
 
 def _files(folder: Path) -> tuple[list[_File], int]:
     """Every image below a class's folder, in natural order, and how many other files there are."""
-    from zoo.images import SUFFIXES
-
     found: list[_File] = []
     others = 0
     for home, part in _homes(folder):
         for class_name in _folders(home):
             for path in _walk(home / class_name):
-                if path.suffix.lower() in SUFFIXES:
+                if path.suffix.lower() in IMAGE_SUFFIXES:
                     found.append(_File(path.relative_to(folder).as_posix(), class_name, part, path))
                 else:
                     others += 1
