@@ -83,6 +83,22 @@ def test_imagenets_classes_have_names_of_their_own():
     assert len(set(names)) == len(names) == 1000
 
 
+def test_the_small_network_of_cats_and_dogs_tells_a_cat_and_says_how_it_was_tested(capsys):
+    assert main(["predict", "zoo:vgg16-bn/catsdogs", str(CHELSEA), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["predictions"][0]["class"] == "cat"
+    network = packaged.find("zoo:vgg16-bn/catsdogs", Registry.discover())
+    metrics = json.loads((network.model_directory / packaged.RUN / "metrics.json").read_text())
+    assert metrics["accuracy"] >= 0.9
+    assert metrics["count"] == 2500
+
+
+def test_the_networks_that_we_trained_are_small():
+    networks = [network for plugin in Registry.discover().of("architecture") for network in packaged.of(plugin)]
+    ours = [network for network in networks if (network.model_directory / packaged.RUN).is_dir()]
+    assert {network.id for network in ours} >= {"zoo:cnn/mnist", "zoo:vgg16-bn/catsdogs"}
+    assert sum(network.as_dict()["bytes"] for network in ours) < 10e6
+
+
 def test_an_unknown_network_is_a_mistake_that_lists_those_that_exist(capsys):
     assert main(["predict", "zoo:efficientnet-lite0/imagnet", str(CHELSEA)]) == 2
     assert f"Did you mean '{IMAGENET}'? Packaged: " in capsys.readouterr().err

@@ -71,7 +71,7 @@ class Packaged:
             "about": content.get("about", ""),
             "licence": content.get("licence", ""),
             "classes": len(content["class_names"]),
-            "bytes": sum(path.stat().st_size for path in self.model_directory.iterdir()),
+            "bytes": sum(path.stat().st_size for path in self.model_directory.rglob("*") if path.is_file()),
         }
 
 

@@ -56,19 +56,22 @@ def zoo_build(spec: Spec) -> keras.Model:
 
 
 def _block(x: Any, filters: int, name: str, stride: int, projects: bool) -> Any:
-    """1x1, 3x3 and 1x1 convolutions, added to their input, which a 1x1 convolution `projects` to their shape."""
+    """1x1, 3x3 and 1x1 convolutions, added to their input, which a 1x1 convolution `projects` to their shape.
+
+    The last normalisation's scale begins at 0, the block thus as its shortcut (Goyal et al., 2017, arXiv:1706.02677).
+    """
     shortcut = _convolution(x, 4 * filters, 1, f"{name}_0", stride) if projects else x
     x = layers.Activation("relu", name=f"{name}_1_relu")(_convolution(x, filters, 1, f"{name}_1", stride))
     x = layers.Activation("relu", name=f"{name}_2_relu")(_convolution(x, filters, 3, f"{name}_2"))
-    x = layers.Add(name=f"{name}_add")([shortcut, _convolution(x, 4 * filters, 1, f"{name}_3")])
+    x = layers.Add(name=f"{name}_add")([shortcut, _convolution(x, 4 * filters, 1, f"{name}_3", gamma="zeros")])
     return layers.Activation("relu", name=f"{name}_out")(x)
 
 
-def _convolution(x: Any, filters: int, size: int, name: str, stride: int = 1) -> Any:
+def _convolution(x: Any, filters: int, size: int, name: str, stride: int = 1, gamma: str = "ones") -> Any:
     padding = "same" if size == 3 else "valid"
     init = "he_normal"  # as the paper's
     x = layers.Conv2D(filters, size, stride, padding, kernel_initializer=init, name=f"{name}_conv")(x)
-    return layers.BatchNormalization(epsilon=EPSILON, name=f"{name}_bn")(x)
+    return layers.BatchNormalization(epsilon=EPSILON, gamma_initializer=gamma, name=f"{name}_bn")(x)
 
 
 def _prepare(images: Any, channels: int) -> Any:
