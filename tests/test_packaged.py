@@ -85,7 +85,7 @@ def test_imagenets_classes_have_names_of_their_own():
 
 def test_the_small_network_of_cats_and_dogs_tells_a_cat_and_says_how_it_was_tested(capsys):
     assert main(["predict", "zoo:vgg16-bn/catsdogs", str(CHELSEA), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["predictions"][0]["class"] == "cat"
+    assert json.loads(capsys.readouterr().out)[0]["classes"][0]["name"] == "cat"
     network = packaged.find("zoo:vgg16-bn/catsdogs", Registry.discover())
     metrics = json.loads((network.model_directory / packaged.RUN / "metrics.json").read_text())
     assert metrics["accuracy"] >= 0.9
