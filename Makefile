@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO := runs/demo-$(shell date -u +%Y%m%dT%H%M%S)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep test-browser test-gallery fuzz lint format bench docs docs-assets lock clean
+.PHONY: help setup demo test test-deep test-browser test-gallery fuzz crash lint format bench docs docs-assets lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -33,6 +33,9 @@ test-gallery: $(READY) ## that each wrong plugin of the gallery fails no check b
 
 fuzz: $(READY) ## feed 100,000 mutated files to every reader
 	$(BIN)/python -m zoo.testing.fuzz --inputs 100000
+
+crash: $(READY) ## kill 200 training runs at random instants, resume them and compare the bits (an hour or two)
+	$(BIN)/python -m zoo.testing.crash --kills 200
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

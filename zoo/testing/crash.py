@@ -165,6 +165,8 @@ def campaign(cases: Sequence[Case], kills: int, seed: int, folder: Path, log: Pa
     outcomes = []
     for index, case in enumerate(cases):
         wanted = kills * (index + 1) // len(cases) - kills * index // len(cases)
+        if not wanted:
+            continue
         random = Random(f"{seed}/{index}")  # noqa: S311 (repeatable, not secret)
         runs = Campaign(case, folder / case.name.replace(", ", "-").replace(" ", "-"), images, random)
         number = 0
@@ -191,6 +193,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, help="append a JSON line per run; the table is of the whole log")
     parser.add_argument("--keep", type=Path, help="work in this folder, and leave there what differs")
     given = parser.parse_args(arguments)
+    if given.keep and given.keep.is_dir() and any(given.keep.iterdir()):
+        parser.error(f"--keep wants a new folder; {given.keep} is not empty")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     cases = [case for case in CASES if given.only is None or case.name in given.only]
     with tempfile.TemporaryDirectory() as temporary:
