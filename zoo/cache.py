@@ -18,20 +18,20 @@ import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import cv2
-import filelock
 import numpy as np
 
 from zoo.data import safe_name
 from zoo.errors import DataError, PluginError
 from zoo.files import atomic_file, atomic_write, cache_folder, require_space, sync_folder, writing
 from zoo.images import RULE, Array, UndecodableImage, decode, fit, quiet_decoders, read
+from zoo.locks import locked
 from zoo.types import Example, Examples
 
 VERSION = 1
@@ -114,7 +114,7 @@ def open_cache(examples: Examples, name: str, form: Form, progress: Progress | N
         return found
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(Path(f"{folder}.lock"), f"prepares {folder.name}"):
         found = _open(folder, key)
         if found is None:
             _make(folder, key, examples, form, progress)
@@ -136,22 +136,6 @@ def _key(examples: Examples, name: str, form: Form) -> str:
         asdict(form),
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a cache folder; say so if another process holds it."""
-    lock = filelock.FileLock(f"{folder}.lock")
-    with writing(folder):
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            _LOGGER.warning("another process prepares %s: waiting for it", folder.name)
-            lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _open(folder: Path, key: str) -> Cache | None:

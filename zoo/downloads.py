@@ -6,7 +6,6 @@ A data-set plugin calls `download` in its `zoo_fetch`; nothing else in the zoo o
 from __future__ import annotations
 
 import http.client
-import logging
 import os
 import socket
 import time
@@ -18,11 +17,10 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-import filelock
-
 from zoo import __version__
 from zoo.errors import DataError
 from zoo.files import in_words, require_space, sha256_of, sync_folder, writing
+from zoo.locks import locked
 from zoo.progress import Reporter
 
 ATTEMPTS = 5
@@ -34,7 +32,6 @@ FIRST_WAIT = 1.0
 
 _PIECE = 1 << 18
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_log = logging.getLogger("zoo")
 
 
 class _Refused(DataError):
@@ -58,7 +55,7 @@ def download(url: str, target: Path, *, sha256: str, size: int, reporter: Report
     reporter = reporter or Reporter()
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(target):
+    with locked(Path(f"{target}.lock"), f"downloads {target.name}"):
         if target.is_file() and target.stat().st_size == size and sha256_of(target) == sha256:
             return target
         part = target.with_name(f"{target.name}.part")
@@ -211,19 +208,3 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 def _size_of(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
-
-
-@contextmanager
-def _locked(target: Path) -> Iterator[None]:
-    """Hold the lock of a target; say so if another process holds it."""
-    lock = filelock.FileLock(f"{target}.lock")
-    with writing(target):
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            _log.warning("another process downloads %s: waiting for it", target.name)
-            lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
