@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import api, defaults, images, packaged, quiet
+from zoo import api, defaults, images, packaged, quiet, seal
 from zoo.cli import main
 from zoo.errors import UsageError, ZooError
 from zoo.evaluation import predictor
@@ -198,7 +198,9 @@ def test_a_run_is_packed_and_then_asked_drawn_and_reported_without_it(digits_run
     assert f"{100 * run_accuracy(folder):.2f}" in text
     assert "data:image" in text
     # it is a run among the others, and made once
-    assert packaged.as_run(found).directory == report.parent
+    again = packaged.as_run(found)
+    assert again.directory == report.parent
+    assert (set(again.receipt["model"]), seal.faults(again)) == ({"weights.npz", "model.tflite"}, [])
     assert main(["show", found.id]) == 0
     assert "my-net on mnist" in capsys.readouterr().out
 

@@ -188,12 +188,6 @@ def test_a_run_of_other_versions_is_resumed_only_inexactly(tmp_path, monkeypatch
     assert "tensorflow was 2.0" in finished.receipt["inexact"][0]
 
 
-def test_two_processes_cannot_train_into_one_directory(tmp_path):
-    run = Run(tmp_path)
-    with pipeline.locked(run), pytest.raises(ZooError, match="Another process"), pipeline.locked(run):
-        pytest.fail("the lock was taken twice")
-
-
 def test_a_diverging_run_stops_with_a_clear_word_and_keeps_the_last_good_checkpoint(tmp_path):
     with pytest.raises(training.Diverged, match=r"diverged.*learning_rate"):
         train(tmp_path / "run", [*BASE, "learning_rate=1e14", "optimizer=sgd", "schedule=constant"])

@@ -219,11 +219,13 @@ def predict(
     `engine` "litert" does not load TensorFlow; "tensorflow" runs the network itself; "auto" is LiteRT, for which a
     run that was not exported is exported first, or TensorFlow where that fails.
     """
+    from zoo import seal
     from zoo.prediction import has_litert, predict_files, read_spec
 
     found = _network(run)
     read_spec(found.model_directory)
-    if engine != "tensorflow" and not has_litert(found.model_directory):
+    there = has_litert(found.model_directory) and (not isinstance(found, Run) or seal.is_sealed(found, seal.LITERT))
+    if engine != "tensorflow" and not there:
         if not isinstance(found, Run):
             raise ZooError(f"{found.id} comes without model.tflite. Try: --engine tensorflow")
         Reporter(quiet=quiet).note("This run has no LiteRT file yet; exporting it once ...")
@@ -232,6 +234,8 @@ def predict(
             if engine == "litert":
                 raise ZooError(f"The run {found.id} can't be exported to LiteRT: {exported['reason']}")
             engine = "tensorflow"
+    elif engine != "tensorflow" and isinstance(found, Run):
+        seal.require(found, seal.LITERT)
     predictor = full_model_predictor(found, verbose) if engine == "tensorflow" else None
     return predict_files(found.model_directory, [Path(file) for file in files], top, predictor)
 
@@ -285,6 +289,7 @@ def evaluate(
 
 def export(run: Run | str | Path, verbose: bool = False) -> dict[str, Any]:
     """Export a finished run that was trained with `--no-export`; return the state of each file."""
+    from zoo import seal
     from zoo.files import atomic_write
 
     found = _run(run)
@@ -295,6 +300,7 @@ def export(run: Run | str | Path, verbose: bool = False) -> dict[str, Any]:
     exported = export_on_samples(found, session, model, random_images(found.spec))
     content = _stored_spec(found) | {"export": exported}
     atomic_write(found.model_directory / "spec.json", json.dumps(content, indent=1) + "\n")
+    seal.renew(found)
     return exported
 
 

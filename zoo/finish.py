@@ -1,16 +1,18 @@
-"""The end of a run: the network in float32 is evaluated, exported and drawn; checkpoints give way to `model/`."""
+"""The end of a run: the network in float32 is evaluated, exported and drawn; checkpoints give way to `model/`.
+
+`finish` makes the network and its results whole, then says "finished"; `zoo.closing` does what is left.
+"""
 
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import drawing, images, report
+from zoo import closing, drawing, images, report, seal
 from zoo.active import ActiveRun
 from zoo.cards import Card
 from zoo.errors import ZooError
@@ -32,7 +34,7 @@ SAMPLES = 64
 
 
 def finish(active: ActiveRun, trained: Model, data: Data, prepared: Prepared) -> None:
-    """Write everything that a finished run holds, the receipt's "finished" last."""
+    """Write the network, its results and pictures; the receipt's "finished" last, with what remains to be done."""
     run = active.run
     model = active.build(active.spec.height, "float32")
     assign(model.variables, [np.asarray(variable) for variable in trained.variables])
@@ -40,7 +42,7 @@ def finish(active: ActiveRun, trained: Model, data: Data, prepared: Prepared) ->
     keep_best(active, model)
     part_name, part = reported_part(data)
     active.reporter.note(f"Evaluating on {len(part):,} {part_name} images ...")
-    result = measure(active.session, model, part, active.recipe.flip_average, run, part_name)
+    measure(active.session, model, part, active.recipe.flip_average, run, part_name)
     prepare = prepared.dataset.facts.prepare
     write_spec(run, active, prepare, {})
     if run.receipt["export"]:
@@ -53,10 +55,9 @@ def finish(active: ActiveRun, trained: Model, data: Data, prepared: Prepared) ->
         status="finished",
         finished=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
         forecast=forecast_of(active),
+        model=seal.seal(run.model_directory),
+        remaining=list(closing.STEPS),
     )
-    shutil.rmtree(run.checkpoints, ignore_errors=True)
-    active.session.notify("zoo_run_finished", run=active)
-    conclude(active, result, part_name, prepared)
 
 
 def keep_best(active: ActiveRun, model: Model) -> None:
@@ -160,13 +161,16 @@ def forecast_of(active: ActiveRun) -> dict[str, Any] | None:
 
 
 def rebuild(run: Run | Packaged, session: Session) -> Model:
-    """Build a finished run's network, or a packaged one, in float32, with its weights."""
+    """Build a finished run's network, or a packaged one, in float32, with its weights. Raises ZooError if they are
+    not those that the run's receipt names."""
+    if isinstance(run, Run):
+        seal.require(run, seal.WEIGHTS)
     model = session.build(replace(run.spec, weights=None), "float32")
     assign(model.variables, list(load_weights(run.model_directory / "weights.npz").values()))
     return model
 
 
-def conclude(active: ActiveRun, result: dict[str, Any], part_name: str, prepared: Prepared) -> None:
+def conclude(active: ActiveRun, prepared: Prepared) -> None:
     """Say what came of it, and what can be done with it."""
     run, note = active.run, active.reporter.note
     if active.rehearsal:
@@ -174,9 +178,10 @@ def conclude(active: ActiveRun, result: dict[str, Any], part_name: str, prepared
         if active.forecast is not None and prepared.planned is not None:
             note(real_forecast(active.spec, active.forecast, prepared.planned, prepared.dataset.facts))
     else:
+        result = run.metrics or {}
         low, high = result["interval"]
         note(
-            f"{run.title}: {100 * result['accuracy']:.2f} % of {result['count']:,} {part_name} images "
+            f"{run.title}: {100 * result['accuracy']:.2f} % of {result['count']:,} {result['part']} images "
             f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
         )
     note(f"The run is in {run.directory}\n  zoo show {run.directory}\n  zoo predict {run.directory} PHOTO.jpg")

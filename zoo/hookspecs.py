@@ -142,6 +142,8 @@ class ZooSpecs:
     def zoo_run_finished(self, run: RunContext) -> None:
         """Observers: the run has ended well; metrics, model and figures are written.
 
+        Of a run that is killed while they are told, they are told again when it is resumed.
+
         Arguments:
             run: the finished run; `run.directory` holds all of it.
         """

@@ -99,7 +99,7 @@ def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package
     `about` says in a line what it tells apart, `licence` under what terms it is given. Raises UsageError for a
     rehearsal or an unfinished run, ZooError if float16 changes what the network answers.
     """
-    from zoo import api
+    from zoo import api, seal
 
     receipt = run.receipt
     if receipt["status"] != "finished" or receipt["rehearsal"]:
@@ -122,6 +122,7 @@ def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package
     (folder / RUN).mkdir(exist_ok=True)
     for kept in _KEPT:
         shutil.copyfile(run.directory / kept, folder / RUN / kept)
+    Run(folder / RUN).update(model=seal.seal(folder))  # it vouches for what is packed
     return folder
 
 

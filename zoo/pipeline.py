@@ -16,12 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
-from zoo import budget, kept, pretrained, quiet, report
+from zoo import budget, closing, kept, locks, pretrained, quiet
 from zoo import receipt as receipts
 from zoo.errors import DataError, Interrupted, UsageError, ZooError
-from zoo.files import require_space
+from zoo.files import require_space, writing
 from zoo.hardware import default_threads
 from zoo.progress import Reporter
 from zoo.recipes import ENGINE_KEYS, FLAGS, Recipe, ResolvedRecipe, parse_setting, resolve
@@ -245,10 +243,7 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
     """Go on with an interrupted or killed run; on the same machine it ends bit for bit as if uninterrupted."""
     receipt = run.receipt
     if receipt["status"] == "finished":
-        if not (run.directory / report.NAME).exists():  # killed at the very last
-            report.write(run)
-            return run
-        raise UsageError(f"The run {run.id} has finished; there is nothing to resume. See: zoo show {run.directory}")
+        return closing.resume(run, reporter, verbose)
     with locked(run):
         request = Request(
             architecture=receipt["spec"]["name"],
@@ -288,7 +283,7 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: S
     from zoo import checkpoints
     from zoo.active import ActiveRun
     from zoo.contract import parameters_of
-    from zoo.finish import finish
+    from zoo.finish import conclude, finish
 
     began = time.monotonic()
     active = ActiveRun(run, prepared.session, prepared.resolved, run.receipt["precision"], reporter, devices)
@@ -322,7 +317,9 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: S
     finally:
         seconds = run.receipt.get("seconds", 0.0) + time.monotonic() - began
         run.update(seconds=round(seconds, 1))
-    report.write(run)  # it says how long all the rest took
+    # the report says how long all before it took
+    closing.close(run, lambda: prepared.session.notify("zoo_run_finished", run=active))
+    conclude(active, prepared)
     return run
 
 
@@ -371,12 +368,7 @@ def start_frameworks(threads: Mapping[str, int], verbose: bool = False) -> dict[
 @contextmanager
 def locked(run: Run) -> Iterator[None]:
     """Hold the run's lock, or say at once that another process trains into this directory."""
-    run.checkpoints.mkdir(exist_ok=True)
-    lock = FileLock(run.checkpoints / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise ZooError(f"Another process is training in {run.directory}") from None
-    with lock:
-        lock.release()  # `with` has taken it a second time
+    with writing(run.checkpoints):
+        run.checkpoints.mkdir(exist_ok=True)
+    with locks.locked(run.checkpoints / "lock", f"is training in {run.directory}", wait=False):
         yield

@@ -50,6 +50,8 @@ _RECEIPT_SHAPE: dict[str, Any] = {
     "devices": [text],
     "versions": {...: text},
     "hardware": {"features": [text], "system": text},
+    "model": {...: {"bytes": count, "sha256": text}},
+    "remaining": [text],
 }
 _METRICS_SHAPE: dict[str, Any] = {
     "part": text,

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from zoo import closing
 from zoo.runs import Run
 from zoo.testing.victims import CASES, PHASES, Case, attempt, differences, write_images
 
@@ -124,7 +125,7 @@ class Campaign:
 
 def _is_whole(run: Path) -> bool:
     """Whether a run has come to its end, report and all: then there is nothing to resume."""
-    return Run(run).status == "finished" and (run / "report.html").exists()
+    return Run(run).status == "finished" and not closing.remaining(Run(run))
 
 
 # the table ----------------------------------------------------------------------------------------------------------

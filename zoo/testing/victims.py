@@ -157,7 +157,8 @@ def differences(reference: Path, run: Path) -> list[str]:
     for name in ("model/model.tflite", "report.html"):
         if (reference / name).is_file() and not (run / name).is_file():
             found.append(f"{name} is missing")
-    if json.loads((run / "run.json").read_text())["status"] != "finished":
+    receipt = json.loads((run / "run.json").read_text())
+    if receipt["status"] != "finished" or receipt["remaining"]:
         found.append("the receipt does not say that it has finished")
     expected, states = _states(reference), _states(run)
     wrong = sorted(step for step in expected.keys() & states.keys() if expected[step] != states[step])
