@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from zoo.types import Spec
 
 TIMEOUT = 10.0  # seconds without an answer
+SUFFIXES = (".h5", ".keras")
+"""What Keras is asked to read: of both it takes arrays alone, and runs no code that they may hold."""
 _log = logging.getLogger("zoo")
 
 
@@ -81,6 +83,8 @@ def load(model: Any, spec: Spec, head: Sequence[str], imagenet: PublishedFile | 
         path = Path(spec.weights)
     if not path.is_file():
         raise UsageError(f"{spec.name}: there is no weight file {str(path)!r}")
+    if not path.name.endswith(SUFFIXES):
+        raise UsageError(f"{spec.name}: a weight file ends in {' or '.join(SUFFIXES)}. Received: {str(path)!r}")
     anew = _load(model, spec, head, path)
     if anew:
         _log.warning("%s takes its weights from %s, except for: %s", spec.title, path.name, ", ".join(anew))
@@ -123,8 +127,8 @@ def _read(model: Any, head: Sequence[str], path: Path) -> str:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of what does not fit: told in full above
                 part.load_weights(path, skip_mismatch=True)
-        except (OSError, ValueError, KeyError) as error:
-            reason = reason or str(error).strip().splitlines()[0]
+        except Exception as error:  # noqa: BLE001 (Keras and h5py raise anything for a file that is not theirs)
+            reason = reason or (str(error).strip() or type(error).__name__).splitlines()[0]
         else:
             return ""
     return reason
