@@ -12,6 +12,7 @@ import pytest
 
 from zoo import locks, pipeline
 from zoo.errors import ZooError
+from zoo.progress import Reporter
 from zoo.runs import Run
 
 HOLD = """
@@ -71,14 +72,11 @@ def test_a_kill_lets_go_of_it(tmp_path) -> None:
 
 def test_two_processes_cannot_train_into_one_directory(tmp_path) -> None:
     run = Run(tmp_path)
-    with pipeline.locked(run):
-        pass
-    with (
-        another_process(run.checkpoints / "lock"),
-        pytest.raises(ZooError, match=f"Another process is training in {tmp_path}"),
-        pipeline.locked(run),
-    ):
-        pytest.fail("the lock was taken twice")
+    run.write({"format": 1, "status": "training"})
+    run.checkpoints.mkdir()
+    refused = pytest.raises(ZooError, match=f"Another process is training in {tmp_path}")
+    with another_process(run.checkpoints / "lock"), refused:
+        pipeline.resume(run, Reporter(quiet=True))
 
 
 def test_a_run_in_a_folder_that_must_not_be_written_is_told(unprivileged) -> None:

@@ -222,3 +222,12 @@ def test_what_is_no_finished_run_is_not_packed(site, tmp_path, monkeypatch, caps
 def test_a_network_of_no_run_says_that_it_has_nothing_to_report(capsys):
     assert main(["report", IMAGENET]) == 2
     assert f"{IMAGENET} comes without a run" in capsys.readouterr().err
+
+
+def test_a_disk_that_fills_up_while_a_network_becomes_a_run_leaves_no_torn_run(small_disk, monkeypatch, capsys):
+    monkeypatch.setenv("ZOO_RUNS", str(small_disk / "runs"))
+    assert main(["show", "zoo:cnn/mnist"]) == 1
+    assert "can't be written: the disk is full" in capsys.readouterr().err
+    assert not list(small_disk.rglob("run.json"))
+    monkeypatch.setenv("ZOO_RUNS", str(small_disk.parent / "runs"))
+    assert main(["show", "zoo:cnn/mnist"]) == 0

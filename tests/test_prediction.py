@@ -123,6 +123,12 @@ def test_a_run_without_a_network_says_how_to_go_on(tmp_path, photos):
         predict_files(tmp_path / "model", [photos])
 
 
+def test_a_network_of_a_newer_version_is_refused(tmp_path, photos):
+    (tmp_path / "spec.json").write_text(json.dumps({"format": 2}))
+    with pytest.raises(ZooError, match=r"spec\.json is of a format that this zoo does not read\. Upgrade: "):
+        predict_files(tmp_path, [photos])
+
+
 def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "model.tflite").write_bytes(b"no flatbuffer")
     with pytest.raises(ZooError, match=r"model\.tflite"):

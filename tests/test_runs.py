@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 
+from zoo.cli import main
 from zoo.errors import UsageError, ZooError
 from zoo.runs import FORMAT, Run, find_runs, new_directory, resolve
 
@@ -100,6 +102,51 @@ def test_a_run_of_a_newer_version_is_refused():
     run = make(format=FORMAT + 1)
     with pytest.raises(ZooError, match="written by a newer zoo"):
         run.receipt  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["show", "last"],
+        ["train", "--resume", "last"],
+        ["evaluate", "last"],
+        ["predict", "last", "photo.jpg"],
+        ["visualize", "last"],
+        ["report", "last"],
+        ["compare", "last", "last"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_every_command_says_that_a_run_is_of_a_newer_version_and_leaves_it_as_it_is(command, capsys):
+    run = make(format=FORMAT + 1, versions={"zoo": "9.1"})
+    content = (run.directory / "run.json").read_bytes()
+    assert main(command) == 1
+    err = capsys.readouterr().err
+    assert "was written by a newer zoo (9.1)" in err
+    assert "pip install -U image-model-zoo" in err
+    assert "Traceback" not in err
+    assert {path.name for path in run.directory.iterdir()} == {"run.json"}
+    assert (run.directory / "run.json").read_bytes() == content
+
+
+def test_a_folder_that_must_not_be_written_takes_no_run(unprivileged, monkeypatch):
+    monkeypatch.chdir(unprivileged)
+    unprivileged.chmod(0o500)
+    with pytest.raises(ZooError, match=r"The run directory .* can't be made: Permission denied"):
+        new_directory("cnn", "mnist", None)
+
+
+def test_a_disk_that_is_full_keeps_the_receipt_as_it_was(small_disk):
+    run = Run(small_disk)
+    run.write({"format": FORMAT, "status": "training"})
+    with suppress(OSError), (small_disk / "filler").open("wb") as file:
+        while True:
+            file.write(bytes(4096))
+            file.flush()
+    with pytest.raises(ZooError, match=r"run\.json can't be written: the disk is full"):
+        run.update(status="finished")
+    assert run.status == "training"
+    assert {path.name for path in small_disk.iterdir()} == {"run.json", "filler"}
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "\x00"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -186,6 +187,58 @@ def test_a_run_of_other_versions_is_resumed_only_inexactly(tmp_path, monkeypatch
         pipeline.resume(run, Reporter(quiet=True))
     finished = pipeline.resume(run, Reporter(quiet=True), inexact=True)
     assert "tensorflow was 2.0" in finished.receipt["inexact"][0]
+
+
+def test_a_disk_that_fills_up_stops_the_run_which_goes_on_later_to_the_same_bits(small_disk, tmp_path, monkeypatch):
+    settings = [*BASE, "epochs=1"]
+    filler = small_disk / "filler"
+    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    progress = active.ActiveRun.progress
+
+    def until_the_disk_is_full(self, done, *rest):
+        progress(self, done, *rest)
+        if done >= 8:
+            with suppress(OSError), filler.open("ab", buffering=0) as file:
+                while file.write(bytes(512)):
+                    pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr(active.ActiveRun, "progress", until_the_disk_is_full)
+        with pytest.raises(ZooError, match="can't be written: the disk is full"):
+            train(small_disk / "run", settings)
+    assert not list(small_disk.rglob("*.tmp"))
+    filler.unlink()
+    resumed = pipeline.resume(Run(small_disk / "run"), Reporter(quiet=True))
+    assert bits(resumed) == bits(train(tmp_path / "whole", settings))
+
+
+def test_a_run_killed_at_the_very_last_is_told_reported_and_tidied_by_a_resume(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "notify", stop_at("zoo_run_finished", Session.notify))
+        with pytest.raises(RuntimeError, match="stopped by the test"):
+            train(tmp_path / "run", [*BASE, "epochs=1"])
+    run = Run(tmp_path / "run")
+    assert run.status == "finished"
+    assert run.receipt["remaining"] == ["observers", "report", "checkpoints"]
+    assert list(run.checkpoints.glob("state-*"))
+    told = []
+    monkeypatch.setattr(Session, "notify", lambda self, hook, run: told.append((hook, run.directory, run.history)))
+    assert pipeline.resume(run, Reporter(quiet=True)) is run
+    assert told == [("zoo_run_finished", run.directory, run.history)]
+    assert (run.directory / "report.html").exists()
+    assert not run.checkpoints.exists()
+    with pytest.raises(UsageError, match="nothing to resume"):
+        pipeline.resume(run, Reporter(quiet=True))
+
+
+def stop_at(name, notify):
+    def stopping(self, hook, **arguments):
+        if hook == name:
+            raise RuntimeError("stopped by the test")
+        notify(self, hook, **arguments)
+
+    return stopping
 
 
 def test_a_diverging_run_stops_with_a_clear_word_and_keeps_the_last_good_checkpoint(tmp_path):

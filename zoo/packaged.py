@@ -16,13 +16,13 @@ where the package is: nothing is imported to find a network.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError, ZooError, nearest
+from zoo.files import atomic_write
 from zoo.registry import Plugin, Registry
 from zoo.runs import PACKAGED, RECEIPT, Run, runs_root
 from zoo.types import Model, Spec
@@ -119,9 +119,8 @@ def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package
     predict = predictor(session.predict, model, flip_average=content["flip_average"])
     folder = home / FOLDER / run.spec.name / name
     pack(folder, model, predict, content, random_images(run.spec).astype("float32"))
-    (folder / RUN).mkdir(exist_ok=True)
     for kept in _KEPT:
-        shutil.copyfile(run.directory / kept, folder / RUN / kept)
+        atomic_write(folder / RUN / kept, (run.directory / kept).read_bytes())
     Run(folder / RUN).update(model=seal.seal(folder))  # it vouches for what is packed
     return folder
 
@@ -136,9 +135,10 @@ def as_run(network: Packaged) -> Run:
         raise UsageError(f"{network.id} comes without a run: it can answer (zoo predict), and has nothing to report")
     directory = runs_root() / "packaged" / f"{network.plugin.name}-{network.name}"
     if not (directory / RECEIPT).is_file():
-        shutil.copytree(network.model_directory, directory / "model", ignore=lambda *_: [RUN], dirs_exist_ok=True)
+        for path in filter(Path.is_file, network.model_directory.iterdir()):
+            atomic_write(directory / "model" / path.name, path.read_bytes())
         for name in reversed(_KEPT):  # the receipt last: what has one is whole
-            shutil.copyfile(kept / name, directory / name)
+            atomic_write(directory / name, (kept / name).read_bytes())
     return Run(directory)
 
 
@@ -149,7 +149,6 @@ def pack(folder: Path, model: Model, predictor: Callable[[Any], Any], content: M
     which the LiteRT file is measured. Raises ZooError if that is not the network.
     """
     from zoo.export import save_weights, to_litert
-    from zoo.files import atomic_write
 
     save_weights(folder / "weights.npz", model.variables, half=True)
     shape = (content["height"], content["width"], content["channels"])

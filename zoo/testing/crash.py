@@ -3,9 +3,9 @@
 
 For each case of `zoo.testing.victims` one run is trained without interruption. Others are killed (SIGKILL), each
 several times, at an instant drawn from the seed: after a random time, or a random moment into a phase (decoding,
-training, a checkpoint, evaluation, export, figures, the report); resumed as `zoo train --resume` does; and compared
-at their end. Exit code 1 if any differs. For Linux. `--log` appends a JSON line per run: a campaign may be run in
-parts, and its table counts them all.
+training, a checkpoint, evaluation, export, figures, what follows "finished", the report); resumed as
+`zoo train --resume` does; and compared at their end. Exit code 1 if any differs. For Linux. `--log` appends a JSON
+line per run: a campaign may be run in parts, and its table counts them all.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KILLS_A_RUN = 6
 """The most: then the run is left alone until its end."""
 PATIENCE = 600.0
 """Seconds that an attempt may take; longer means that it hangs."""
-TARGETS = ("images", "training", "checkpoint", "evaluation", "export", "figures", "report")
+TARGETS = ("images", "training", "checkpoint", "evaluation", "export", "figures", "closing", "report")
 _START = "start"
 
 

@@ -17,8 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-PHASES = ("start", "images", "training", "checkpoint", "evaluation", "export", "figures", "report", "end")
-"""What an attempt is about, in the order in which a run meets it; "images" is decoding into the cache."""
+PHASES = ("start", "images", "training", "checkpoint", "evaluation", "export", "figures", "closing", "report", "end")
+"""What an attempt is about, in the order in which a run meets it; "images" is decoding into the cache, "closing" what
+is done once the receipt says "finished"."""
 STATES = "states.txt"
 CHECKPOINT_SECONDS = 0.5  # so that runs of seconds have checkpoints within an epoch as well
 
@@ -104,7 +105,7 @@ def attempt(case: Case, images: Path, output: Path, cache: Path, phase: Any) -> 
 
 def _watch(phase: Any, output: Path) -> None:
     """Say in `phase` what the process is about, and write down the bits of each state that becomes a checkpoint."""
-    from zoo import active, checkpoints, data, drawing, finish, report, training
+    from zoo import active, checkpoints, closing, data, drawing, finish, report, training
     from zoo.export import digest
 
     def watched(module: Any, name: str, of: str) -> None:
@@ -127,6 +128,7 @@ def _watch(phase: Any, output: Path) -> None:
         (finish, "measure", "evaluation"),
         (finish, "export", "export"),
         (drawing, "draw", "figures"),
+        (closing, "close", "closing"),
         (report, "write", "report"),
     ):
         watched(module, name, of)
