@@ -32,6 +32,7 @@ COMMANDS = {
     "show": Entry("zoo.cli.show", "Show what is known about an architecture, a data set or a run."),
     "plugins": Entry("zoo.cli.plugins", "List every installed plugin, and whether it can be used."),
     "check": Entry("zoo.cli.check", "Check that a plugin keeps what the zoo promises."),
+    "doctor": Entry("zoo.cli.doctor", "Look for what is wrong, and say what mends it."),
     "new": Entry("zoo.cli.new", "Start a project for an architecture or a data set of your own."),
     "data": Entry("zoo.cli.data", "Look at data sets, find and prepare them."),
     "build": Entry("zoo.cli.build", "Build a network and print its layers; no training."),

@@ -318,6 +318,7 @@ def _read_run(directory: Path, whole: Path, changed: str) -> bool:
             refused += 1
     if changed.endswith((".json", ".csv")):
         commands: list[list[str]] = [["show", str(directory)], ["show", "--json", str(directory)], ["runs"]]
+        commands.append(["doctor", str(directory)])
         commands.append(["compare", str(directory), str(whole)])
         # each takes a while: one of them, which depends on nothing but the mutant
         refused += _command(commands[zlib.crc32((directory / changed).read_bytes()) % len(commands)]) != 0
