@@ -72,3 +72,13 @@ def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
 def test_the_table_of_results_is_what_the_receipts_give():
     own = [plugin for plugin in Registry.discover().plugins if plugin.distribution == "image-model-zoo"]
     assert publishing.with_table(README, own) == README
+
+
+def test_every_promise_of_security_names_the_tests_that_hold_it():
+    lines = (ROOT / "SECURITY.md").read_text(encoding="utf-8").splitlines()
+    promises = [line.strip("|").split(" | ") for line in lines if line.startswith("| ")][1:]
+    assert len(promises) > 10
+    for promise, _, tests in promises:
+        named = re.findall(r"`(test_\w+\.py)`", tests)
+        assert named, promise
+        assert [name for name in named if not (ROOT / "tests" / name).is_file()] == [], promise
