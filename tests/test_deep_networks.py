@@ -177,15 +177,6 @@ def test_a_normalised_convolution_keeps_its_bias_and_comes_before_norm_and_relu(
     assert model.get_layer("block1_conv1").activation is keras.activations.linear
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_resnet50_sees_what_the_published_weights_want(channels: int) -> None:
-    wanted = narrow("resnet50", channels)
-    model, images = build(wanted), some_images(wanted)
-    seen = keras.Model(model.input, model.get_layer("conv1_pad").input)(images)
-    expected = keras.applications.resnet50.preprocess_input(np.repeat(images, 3 // channels, axis=-1))
-    np.testing.assert_allclose(seen, expected.mean(axis=-1, keepdims=True) if channels == 1 else expected, atol=1e-3)
-
-
 @pytest.mark.deep
 @every_network
 def test_plain_keras_reloads_the_network_in_safe_mode(name: str, tmp_path: Path) -> None:
@@ -204,6 +195,16 @@ APPLICATIONS = {
     "resnet50": (keras.applications.ResNet50, keras.applications.resnet50),
     "inceptionv3": (keras.applications.InceptionV3, keras.applications.inception_v3),
 }
+
+
+@pytest.mark.parametrize(("name", "channels"), [*((name, 3) for name in APPLICATIONS), ("resnet50", 1)])
+def test_a_network_sees_what_its_published_weights_want(name: str, channels: int) -> None:
+    wanted = narrow(name, channels, options=NARROW | card_of(name).weights["imagenet"])
+    model, images = build(wanted), some_images(wanted)
+    first = next(layer for layer in model.layers if "Conv2D" in type(layer).__name__ or layer.name == "conv1_pad")
+    seen = keras.Model(model.input, first.input)(images)
+    expected = APPLICATIONS[name][1].preprocess_input(np.repeat(images, 3 // channels, axis=-1))
+    np.testing.assert_allclose(seen, expected.mean(axis=-1, keepdims=True) if channels == 1 else expected, atol=1e-3)
 
 
 def reference_network(name: str) -> tuple[keras.Model, np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -155,7 +155,7 @@ def test_a_folder_without_a_spec_is_no_network_and_one_without_litert_says_what_
     with pytest.raises(ZooError, match="--engine tensorflow"):
         api.predict("zoo:my-net/flowers", [CHELSEA])
     (folder / "spec.json").unlink()
-    with pytest.raises(UsageError, match="There is no packaged network"):
+    with pytest.raises(UsageError, match="There is no network"):
         api.predict("zoo:my-net/flowers", [CHELSEA])
 
 

@@ -108,12 +108,12 @@ def test_the_licence_of_the_embedded_digits_is_declared() -> None:
 
 
 def test_the_licences_of_the_packaged_imagenet_network_are_declared() -> None:
-    notice = (ROOT / "plugins" / "zoo_efficientnet" / "NOTICE").read_text()
-    assert "plugins/zoo_efficientnet/NOTICE" in PROJECT["project"]["license-files"]
+    weights, names = ((ROOT / folder / "NOTICE").read_text() for folder in ("plugins/zoo_efficientnet", "zoo"))
+    assert {"plugins/zoo_efficientnet/NOTICE", "zoo/NOTICE"} <= set(PROJECT["project"]["license-files"])
     assert "BSD-3-Clause" in PROJECT["project"]["license"].split(" AND ")
-    assert "Apache License, Version 2.0" in notice
-    assert "Redistribution and use in source and binary forms" in notice
-    assert "zoo_efficientnet" in (ROOT / "NOTICE").read_text()
+    assert "Apache License, Version 2.0" in weights
+    assert "Redistribution and use in source and binary forms" in names
+    assert all(name in (ROOT / "NOTICE").read_text() for name in ("zoo_efficientnet", "zoo/imagenet.txt"))
 
 
 def test_nothing_shadows_the_package_datasets() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from zoo.forecast import Forecast
+    from zoo.imagenet import Published
     from zoo.packaged import Packaged
     from zoo.pipeline import Request
     from zoo.prediction import Prediction
@@ -205,24 +206,42 @@ def prepare(
 
 
 def predict(
-    run: Run | Packaged | str | Path,
+    run: Run | Packaged | Published | str | Path,
     files: Sequence[Path | str],
     *,
     top: int = 5,
     engine: str = "auto",
+    download: bool = False,
     quiet: bool = False,
     verbose: bool = False,
 ) -> list[Prediction]:
-    """Classify image files, and those in folders, with a finished run or a packaged network ("zoo:cnn/mnist");
-    `top` classes each.
+    """Classify image files, and those in folders, with a finished run, a packaged network ("zoo:cnn/mnist") or one
+    with published weights ("zoo:resnet50/imagenet"); `top` classes each.
 
     `engine` "litert" does not load TensorFlow; "tensorflow" runs the network itself; "auto" is LiteRT, for which a
-    run that was not exported is exported first, or TensorFlow where that fails.
+    run that was not exported is exported first, or TensorFlow where that fails. `download` allows to fetch published
+    weights, once; without it, and without them, MissingWeights says which file to put where.
     """
-    from zoo import seal
-    from zoo.prediction import has_litert, predict_files, read_spec
+    from zoo import pretrained
+    from zoo.prediction import predict_files
 
     found = _network(run)
+    with pretrained.downloads(allowed=download):
+        predictor = _predictor(found, engine, quiet, verbose)
+    return predict_files(found.model_directory, [Path(file) for file in files], top, predictor)
+
+
+def _predictor(
+    found: Run | Packaged | Published, engine: str, quiet: bool, verbose: bool
+) -> Callable[[np.ndarray[Any, Any]], Any] | None:
+    """What predicts with an engine; None is LiteRT, for which the network is exported where it was not yet."""
+    from zoo import seal
+    from zoo.imagenet import Published
+    from zoo.prediction import has_litert, read_spec
+
+    if isinstance(found, Published) and not found.is_made:
+        Reporter(quiet=quiet).note(f"Building {found.id} with its published weights, once ...")
+        found.make(verbose)
     read_spec(found.model_directory)
     there = has_litert(found.model_directory) and (not isinstance(found, Run) or seal.is_sealed(found, seal.LITERT))
     if engine != "tensorflow" and not there:
@@ -236,12 +255,11 @@ def predict(
             engine = "tensorflow"
     elif engine != "tensorflow" and isinstance(found, Run):
         seal.require(found, seal.LITERT)
-    predictor = full_model_predictor(found, verbose) if engine == "tensorflow" else None
-    return predict_files(found.model_directory, [Path(file) for file in files], top, predictor)
+    return full_model_predictor(found, verbose) if engine == "tensorflow" else None
 
 
 def full_model_predictor(
-    run: Run | Packaged | str | Path, verbose: bool = False
+    run: Run | Packaged | Published | str | Path, verbose: bool = False
 ) -> Callable[[np.ndarray[Any, Any]], Any]:
     """The network itself in TensorFlow: uint8 [n, height, width, channels] to float32 probabilities [n, classes]."""
     found = _network(run)
@@ -373,8 +391,8 @@ def comparison_row(run: Run) -> dict[str, Any]:
     }
 
 
-def restore(run: Run | Packaged, verbose: bool) -> tuple[Session, Model]:
-    """A session for a finished run or a packaged network, and its network with its weights."""
+def restore(run: Run | Packaged | Published, verbose: bool) -> tuple[Session, Model]:
+    """A session for a finished run, a packaged or a published network, and its network with its weights."""
     from zoo import pipeline
     from zoo.registry import Registry
     from zoo.session import Session
@@ -383,11 +401,12 @@ def restore(run: Run | Packaged, verbose: bool) -> tuple[Session, Model]:
     threads = run.receipt["threads"] if isinstance(run, Run) else default_threads()
     pipeline.start_frameworks(threads, verbose)
     from zoo.finish import rebuild
+    from zoo.imagenet import Published
 
-    return session, rebuild(run, session)
+    return session, run.build() if isinstance(run, Published) else rebuild(run, session)
 
 
-def _stored_spec(run: Run | Packaged) -> dict[str, Any]:
+def _stored_spec(run: Run | Packaged | Published) -> dict[str, Any]:
     stored: dict[str, Any] = json.loads((run.model_directory / "spec.json").read_text(encoding="utf-8"))
     return stored
 
@@ -399,7 +418,7 @@ def _require_finished(run: Run) -> None:
         )
 
 
-def _network(run: Run | Packaged | str | Path) -> Run | Packaged:
+def _network(run: Run | Packaged | Published | str | Path) -> Run | Packaged | Published:
     if isinstance(run, str) and run.startswith(PACKAGED):
         from zoo import packaged
         from zoo.registry import Registry

@@ -38,6 +38,11 @@ class MissingData(DataError):
     whether to download it."""
 
 
+class MissingWeights(DataError):
+    """Published weights are not on this machine, and were not asked for. On a terminal, `zoo predict` then asks
+    whether to download them."""
+
+
 class Interrupted(ZooError):
     """The user stopped the command; what was reached is kept. Exit code 130."""
 

@@ -8,9 +8,9 @@ A package ships one by holding a folder of the shape of a run's `model/`, with l
     my_package/models/my-net/flowers/model.tflite   the same network for LiteRT, in float16
     my_package/models/my-net/flowers/run/           where it is a run's: its receipt, history, metrics, predictions
 
-and naming the files in its package data. `zoo show my-net` then lists it, and `zoo predict zoo:my-net/flowers
-photo.jpg` answers without TensorFlow. `zoo pack RUN NAME` writes the folder. The architecture's entry point tells
-where the package is: nothing is imported to find a network.
+and naming the files in its package data; ImageNet's classes need no list, but "class_names": "imagenet". `zoo show
+my-net` then lists it, and `zoo predict zoo:my-net/flowers photo.jpg` answers without TensorFlow. `zoo pack RUN NAME`
+writes the folder. The architecture's entry point tells where the package is: nothing is imported to find a network.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 
 from zoo.errors import UsageError, ZooError, nearest
 from zoo.files import atomic_write
+from zoo.imagenet import Published, published
 from zoo.registry import Plugin, Registry
 from zoo.runs import PACKAGED, RECEIPT, Run, runs_root
 from zoo.types import Model, Spec
@@ -83,14 +84,28 @@ def of(plugin: Plugin) -> list[Packaged]:
     return [Packaged(plugin, path.parent.name, path.parent) for path in found]
 
 
-def find(name: str, registry: Registry) -> Packaged:
-    """The packaged network of a name as "zoo:cnn/mnist". Raises UsageError, which lists those that exist."""
-    known = {packaged.id: packaged for plugin in registry.of("architecture") for packaged in of(plugin)}
-    if name not in known:
-        raise UsageError(
-            f"There is no packaged network {name!r}. {nearest(name, known)}Packaged: {', '.join(known) or 'none'}"
-        )
-    return known[name]
+def offered(plugin: Plugin) -> Published | None:
+    """The network of an architecture whose weights others publish, if its package does not ship it."""
+    found = published(plugin)
+    return None if found is None or any(network.id == found.id for network in of(plugin)) else found
+
+
+def find(name: str, registry: Registry) -> Packaged | Published:
+    """The network of a name as "zoo:cnn/mnist", in a package or with published weights.
+
+    Raises UsageError, which lists those that exist.
+    """
+    plugins = registry.of("architecture")
+    known = {packaged.id: packaged for plugin in plugins for packaged in of(plugin)}
+    others = {found.id: found for plugin in plugins if (found := offered(plugin))}
+    if name in known:
+        return known[name]
+    if name in others:
+        return others[name]
+    listed = [f"Packaged: {', '.join(known) or 'none'}"]
+    if others:
+        listed.append(f"With weights to download: {', '.join(others)}")
+    raise UsageError(f"There is no network {name!r}. {nearest(name, [*known, *others])}{'. '.join(listed)}")
 
 
 def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package: Path | None = None) -> Path:
@@ -125,7 +140,7 @@ def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package
     return folder
 
 
-def as_run(network: Packaged) -> Run:
+def as_run(network: Packaged | Published) -> Run:
     """The run that a packaged network comes from, put among the user's runs, to be drawn and reported like any other.
 
     Raises UsageError for a network that is of no run.
@@ -133,7 +148,7 @@ def as_run(network: Packaged) -> Run:
     kept = network.model_directory / RUN
     if not (kept / RECEIPT).is_file():
         raise UsageError(f"{network.id} comes without a run: it can answer (zoo predict), and has nothing to report")
-    directory = runs_root() / "packaged" / f"{network.plugin.name}-{network.name}"
+    directory = runs_root() / "packaged" / f"{network.plugin.name}-{network.model_directory.name}"
     if not (directory / RECEIPT).is_file():
         for path in filter(Path.is_file, network.model_directory.iterdir()):
             atomic_write(directory / "model" / path.name, path.read_bytes())

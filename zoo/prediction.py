@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from zoo import images, quiet
+from zoo import imagenet, images, quiet
 from zoo.errors import UsageError, ZooError
 from zoo.files import IMAGE_SUFFIXES
 from zoo.stored import count, read_json, text
@@ -24,7 +24,7 @@ BATCH = 16
 _SPEC_SHAPE: dict[str, Any] = {
     **dict.fromkeys(("height", "width", "channels"), count),
     **dict.fromkeys(("resize", "interpolation", "rule", "prepare"), text),
-    "class_names": [text],
+    "class_names": lambda value: value == imagenet.NAME or (isinstance(value, list) and all(map(text, value))),
     "flip_average": lambda value: isinstance(value, bool),
 }
 _PIXELS_AT_ONCE = 80_000  # large images in smaller batches: the memory is for feature maps
@@ -49,7 +49,10 @@ class Prediction:
 
 
 def read_spec(model_directory: Path) -> dict[str, Any]:
-    """Read `model/spec.json`. Raises ZooError if the run has none, or of a newer version."""
+    """Read `model/spec.json`, with ImageNet's classes where its "class_names" are "imagenet".
+
+    Raises ZooError if the run has none, or of a newer version.
+    """
     path = model_directory / "spec.json"
     if not path.exists():
         raise ZooError(
@@ -59,6 +62,8 @@ def read_spec(model_directory: Path) -> dict[str, Any]:
     spec = read_json(path, _SPEC_SHAPE)
     if spec.get("format") != 1:
         raise ZooError(f"{path} is of a format that this zoo does not read. Upgrade: pip install -U image-model-zoo")
+    if spec["class_names"] == imagenet.NAME:
+        spec["class_names"] = list(imagenet.class_names())
     return spec
 
 

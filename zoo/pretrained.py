@@ -6,17 +6,19 @@ A card names what an architecture takes (`weights`); its `zoo_build` calls `load
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import socket
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import MissingWeights, UsageError, ZooError
 from zoo.files import sha256_of
 from zoo.registry import Plugin
 
@@ -27,6 +29,17 @@ TIMEOUT = 10.0  # seconds without an answer
 SUFFIXES = (".h5", ".keras")
 """What Keras is asked to read: of both it takes arrays alone, and runs no code that they may hold."""
 _log = logging.getLogger("zoo")
+_allowed: ContextVar[bool] = ContextVar("downloads of weights are allowed", default=True)
+
+
+@contextlib.contextmanager
+def downloads(*, allowed: bool) -> Iterator[None]:
+    """Whether `load` may download meanwhile. Outside of this it may: who says `weights = "imagenet"` asks for it."""
+    token = _allowed.set(allowed)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
 
 
 @dataclass(frozen=True)
@@ -40,6 +53,18 @@ class PublishedFile:
     def name(self) -> str:
         """The file's name, here and there."""
         return self.url.rpartition("/")[2]
+
+    @property
+    def kind(self) -> str:
+        """Of the checksum: "MD5" or "SHA-256"."""
+        return {32: "MD5", 64: "SHA-256"}[len(self.checksum)]
+
+    def is_at(self, path: Path) -> bool:
+        """Whether a file is this one, by its checksum."""
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, self.kind.replace("-", "").lower()).hexdigest() == self.checksum
 
 
 def check(weights: str, architecture: Plugin) -> None:
@@ -142,22 +167,27 @@ def keras_models() -> Path:
 def fetch(file: PublishedFile) -> Path:
     """Return the path of a published file in Keras' own cache, downloading it there if it is not yet.
 
-    Raises ZooError that says which file to fetch and where to put it, if that fails.
+    Raises MissingWeights where downloads are not allowed, ZooError if one fails; both say which file to fetch and
+    where to put it.
     """
+    folder = keras_models()
+    path = folder / file.name
+    if file.is_at(path):
+        return path
+    yourself = f"Fetch {file.url} ({file.kind} {file.checksum}) on another machine, and put it into {folder}"
+    if not _allowed.get():
+        there = f"{path} has another {file.kind} than it should" if path.exists() else f"{path} is not there"
+        raise MissingWeights(f"Its weights have to be downloaded: {there}.\n{yourself}")
     import keras
 
-    folder = keras_models()
     waiting = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # Keras shows its progress on standard output
             return Path(keras.utils.get_file(file.name, file.url, cache_subdir=str(folder), file_hash=file.checksum))
     except Exception as error:
-        kind = {32: "MD5", 64: "SHA-256"}[len(file.checksum)]
         raise ZooError(
-            f"The weights {file.name} can't be downloaded: {error}\n"
-            f"Fetch {file.url} ({kind} {file.checksum}) on another machine, and put it into {folder}. "
-            "Or give a file: --weights PATH"
+            f"The weights {file.name} can't be downloaded: {error}\n{yourself}. Or give a file: --weights PATH"
         ) from error
     finally:
         socket.setdefaulttimeout(waiting)

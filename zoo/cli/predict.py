@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,7 @@ from zoo.files import printable
 
 if TYPE_CHECKING:
     from zoo.prediction import Prediction
+    from zoo.runs import Run
 
 
 @click.command(
@@ -21,6 +23,7 @@ Examples:
   zoo predict "cnn mnist" digits/ --top 3
   zoo predict runs/first photo.jpg more/ --json
   zoo predict zoo:efficientnet-lite0/imagenet photo.jpg
+  zoo predict zoo:resnet50/imagenet photo.jpg --download
 
 \b
 An image that can't be read is reported, the others are answered; the exit code then is 4.
@@ -37,19 +40,19 @@ An image that can't be read is reported, the others are answered; the exit code 
     show_default=True,
     help="What computes; auto is LiteRT where the run was exported.",
 )
-def command(run: str, files: tuple[Path, ...], top: int, as_json: bool, engine: str) -> int:
+@click.option("--download", is_flag=True, help="Fetch the weights of zoo:ARCH/imagenet if they are not here yet.")
+def command(run: str, files: tuple[Path, ...], top: int, as_json: bool, **options: Any) -> int:
     """Classify FILES, images or folders of them, with RUN's network.
 
     RUN is a path, the beginning of an id, "last", or "ARCH DATASET"; or zoo:ARCH/NAME, a trained network that
-    comes with a package (zoo show ARCH lists them).
+    comes with a package, or whose weights others publish (zoo show ARCH lists them).
     """
-    from zoo import api
     from zoo.runs import PACKAGED, resolve
 
     found = run if run.startswith(PACKAGED) else resolve(run)
     if not isinstance(found, str) and found.receipt.get("rehearsal"):
         click.echo("REHEARSAL: this network has seen generated images only; its answers mean nothing", err=True)
-    predictions = api.predict(found, files, top=top, engine=engine, verbose=verbose())
+    predictions = _predict(found, files, top=top, **options)
     if as_json:
         import json
 
@@ -57,6 +60,22 @@ def command(run: str, files: tuple[Path, ...], top: int, as_json: bool, engine: 
     else:
         _print(predictions)
     return 4 if any(prediction.error for prediction in predictions) else 0
+
+
+def _predict(network: Run | str, files: tuple[Path, ...], **options: Any) -> list[Prediction]:
+    """Predict; where published weights are missing, ask on a terminal whether to download them."""
+    from zoo import api
+    from zoo.errors import DataError, MissingWeights
+
+    try:
+        return api.predict(network, files, verbose=verbose(), **options)
+    except MissingWeights as missing:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise MissingWeights(f"{network} is not on this machine yet. {missing}. Or give: --download") from missing
+        click.echo(f"{network} is not on this machine yet. {missing}", err=True)
+        if not click.confirm("\nDownload them now?", default=False, err=True):
+            raise DataError(f"The weights of {network} are not on this machine, and were not downloaded") from missing
+    return api.predict(network, files, verbose=verbose(), **options | {"download": True})
 
 
 def _print(predictions: list[Prediction]) -> None:

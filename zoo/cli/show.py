@@ -11,6 +11,7 @@ from zoo import packaged
 from zoo.cli.text import facts, number, percent, print_json
 from zoo.errors import UsageError, nearest
 from zoo.files import printable
+from zoo.imagenet import Published
 from zoo.registry import TITLES, Plugin, Registry
 from zoo.units import scaled
 
@@ -126,6 +127,7 @@ def _architecture(plugin: Plugin) -> list[tuple[str, str]]:
         ("options", options),
         ("weights", f"none, {' or '.join(weights)}" if weights else ""),
         ("packaged", "\n".join(_packaged(network.as_dict()) for network in packaged.of(plugin))),
+        ("published", _offered(packaged.offered(plugin))),
         ("licence", card.licence),
         ("homepage", card.homepage),
     ]
@@ -138,6 +140,11 @@ def _packaged(facts: Mapping[str, Any]) -> str:
         f"{facts['about'] or 'trained'}: {facts['classes']:,} classes, {facts['bytes'] / 1e6:,.1f} MB{licence}\n"
         f"zoo predict {facts['id']} PHOTO.jpg"
     )
+
+
+def _offered(network: Published | None) -> str:
+    """A network whose weights others publish, and how to ask it."""
+    return f"ImageNet: 1,000 classes, a download\nzoo predict {network.id} PHOTO.jpg --download" if network else ""
 
 
 def dataset_facts(plugin: Plugin) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo import cost
+from zoo import cost, packaged
 from zoo.figures.catalogue import Group
 from zoo.files import in_words
 from zoo.graph import Graph, format_shape
@@ -257,6 +257,9 @@ def recipes(plugin: Plugin, datasets: Sequence[Plugin]) -> list[str]:
 def _commands(plugin: Plugin, datasets: Sequence[Plugin]) -> str:
     target = next((dataset.name for dataset in datasets if dataset.name == "mnist"), "DATASET")
     lines = [f"zoo train {plugin.name} {target}", "zoo predict last photo.png", f"zoo visualize {plugin.name}"]
+    lines += [f"zoo predict {network.id} photo.jpg" for network in packaged.of(plugin)]
+    if other := packaged.offered(plugin):
+        lines.append(f"zoo predict {other.id} photo.jpg --download")
     return "```console\n" + "\n".join(f"$ {line}" for line in lines) + "\n```"
 
 
