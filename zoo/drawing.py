@@ -107,6 +107,23 @@ def draw_run(run: Run, wishes: Wishes, quiet: bool, verbose: bool) -> list[Path]
     return draw(session, rebuild(run, session), data, DrawnRun(run), view, folder)
 
 
+def draw_without_data(run: Run, pictures: tuple[Path, ...], folder: Path) -> list[Path]:
+    """Draw into `folder` what a finished run's network makes of pictures, and all that needs no image of its data set.
+
+    Without `pictures` it is shown those of `zoo.photos.default`, which may be passed on.
+    """
+    from zoo import photos, pipeline
+
+    spec, recipe = run.spec, run.resolved.recipe
+    chosen = photos.load(pictures, spec, recipe.resize, recipe.interpolation)
+    session = Session(Registry.discover().get("architecture", spec.name))
+    pipeline.start_frameworks(run.receipt["threads"])
+    from zoo.finish import rebuild
+
+    view = View(spec, chosen or photos.default(spec, recipe.resize, recipe.interpolation))
+    return draw(session, rebuild(run, session), None, DrawnRun(run), view, folder)
+
+
 def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Session, Data | None]:
     """The run's session with its images; without them, and a note why, if they are not at hand."""
     from zoo.pipeline import Prepared, Request

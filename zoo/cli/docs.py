@@ -76,14 +76,28 @@ def assets(names: tuple[str, ...]) -> None:
         click.echo(path)
 
 
-@command.command(epilog="\b\nExamples:\n  zoo docs figures last\n  zoo docs figures cnn mnist\n")
+@command.command(
+    epilog="\b\nExamples:\n  zoo docs figures last\n  zoo docs figures cnn mnist\n"
+    "  zoo docs figures vgg16 catsdogs --image my-cat.jpg\n"
+)
 @click.argument("run", nargs=-1, required=True)
-def figures(run: tuple[str, ...]) -> None:
-    """Take a finished RUN's pictures over into the package of its network, for the site; print the files."""
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A picture of yours for the network to look at, where those of its data set may not be shown.",
+)
+def figures(run: tuple[str, ...], images: tuple[Path, ...]) -> None:
+    """Take a finished RUN's pictures over into the package of its network, for the site; print the files.
+
+    Where the licence of its images does not allow to pass them on, none is shown: the charts come from the run, and
+    what the network sees is drawn of a free photograph, or of --image.
+    """
     from zoo.runs import resolve
     from zoo.site.assets import adopt
 
-    for path in adopt(resolve(" ".join(run))):
+    for path in adopt(resolve(" ".join(run)), images):
         click.echo(path)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -57,34 +58,33 @@ def write(names: tuple[str, ...]) -> list[Path]:
     return written
 
 
-def adopt(run: Run) -> list[Path]:
+def adopt(run: Run, photos: tuple[Path, ...] = ()) -> list[Path]:
     """Take a finished run's figures over into the package of its architecture.
 
-    Raises UsageError for a rehearsal, an unfinished run, and images whose licence does not allow it.
+    Where the licence of its images does not allow that, none of them is shown: what the network sees is drawn anew
+    of `photos`, which may be passed on (default: those of `zoo.photos.default`), and only charts come from the run.
+    Raises UsageError for a rehearsal and an unfinished run, and for photos where the run's own images may be shown.
     """
     receipt = run.receipt
     registry = Registry.discover()
     dataset = registry.get("dataset", receipt["dataset"]["name"])
     if receipt["status"] != "finished" or receipt["rehearsal"]:
         raise UsageError(f"Only a finished, real run has figures to publish. Received: {run.title}")
-    if not dataset.facts.licence.startswith(FREE):
-        raise UsageError(
-            f"Pictures made from {dataset.name} may not be published: its licence is {dataset.facts.licence!r}"
-        )
+    free = dataset.facts.licence.startswith(FREE)
+    if free and photos:
+        raise UsageError(f"Images of {dataset.name} may be shown, and are. Received: --image {photos[0]}")
     folder = folder_of(registry.get("architecture", run.spec.name))
     if folder is None:
         raise UsageError(f"{run.spec.name} is a single module: it has no package to keep figures in")
     target = folder / "figures"
-    shutil.rmtree(target, ignore_errors=True)
-    captions: dict[str, str] = {}
-    for name, caption in captions_of(run.directory / "figures").items():
-        picture = run.directory / "figures" / name
-        entry = entry_of(picture.stem)
-        if entry and entry.group in ("network", "context"):
-            continue  # the site draws the network itself, and the others are the same for all
-        captions[name] = caption
-        atomic_write(target / name, picture.read_bytes())
-    if run.spec.channels == 1 and any(node.kind == "convolution" for node in _committed_nodes(folder)):
+    with tempfile.TemporaryDirectory() as drawn_anew:
+        source = run.directory / "figures" if free else Path(drawn_anew)
+        if not free:
+            from zoo.drawing import draw_without_data
+
+            draw_without_data(run, photos, source)
+        captions = _copy(source, target)
+    if free and run.spec.channels == 1 and any(node.kind == "convolution" for node in _committed_nodes(folder)):
         from zoo.site import hero
 
         drawn = hero.draw(run)
@@ -92,11 +92,27 @@ def adopt(run: Run) -> list[Path]:
         atomic_write(target / f"{drawn.name}.{drawn.format}", drawn.content)
     origin: dict[str, Any] = {key: receipt[key] for key in KEPT if key in receipt}
     origin |= {"dataset": receipt["dataset"], "recipe": receipt["recipe"], "spec": receipt["spec"]}
+    origin["images_shown"] = free
     metrics = run.metrics or {}
     origin["result"] = {key: metrics[key] for key in ("part", "count", "correct", "accuracy", "interval")}
     atomic_write(target / CAPTIONS, json.dumps(captions, indent=1) + "\n")
     atomic_write(target / "run.json", json.dumps(origin, indent=1) + "\n")
     return [target / name for name in captions]
+
+
+def _copy(source: Path, target: Path) -> dict[str, str]:
+    """Put the figures in a folder in place of those in another; return their captions.
+
+    Left out are those of the network, which the site draws itself, and those that are the same for all.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    captions = {}
+    for name, caption in captions_of(source).items():
+        entry = entry_of(Path(name).stem)
+        if entry is None or entry.group not in ("network", "context"):
+            captions[name] = caption
+            atomic_write(target / name, (source / name).read_bytes())
+    return captions
 
 
 def _committed_nodes(folder: Path) -> tuple[Node, ...]:

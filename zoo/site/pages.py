@@ -234,11 +234,16 @@ def origin_of(folder: Path | None) -> str:
         return ""
     stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     result = stored["result"]
+    shown = "A run of your own draws them for your images into its `report.html`."
+    if not stored["images_shown"]:
+        shown = (
+            f"The images of `{stored['dataset']['name']}` may not be passed on: what the network sees is drawn of a "
+            "free photograph, which it may well get wrong. A run of your own shows all of them in its `report.html`."
+        )
     return (
         f"The pictures below are of the run `{stored['command']}`: {100 * result['accuracy']:.2f} % of "
         f"{result['count']:,} {result['part']} images, {duration(stored['seconds'])} on "
-        f"{stored['hardware']['processor']}, {stored['hardware']['cores']} cores. A run of your own "
-        "draws them for your images into its `report.html`."
+        f"{stored['hardware']['processor']}, {stored['hardware']['cores']} cores. {shown}"
     )
 
 
