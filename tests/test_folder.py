@@ -114,7 +114,7 @@ def test_another_layout_is_told_what_is_expected(tmp_path, files, says):
     ("words", "says"),
     [
         (["cnn", "folder"], "Say where your images are: zoo train ARCH ./flowers"),
-        (["cnn", "./nowhere"], "nowhere, which does not exist"),
+        (["cnn", "./nowhere"], "Received: ./nowhere, which does not exist"),
         (["cnn", "nowhere"], "There is no data set 'nowhere'"),
         (["cnn", "./pictures", "--source", "x"], "A folder of images needs no --source"),
     ],

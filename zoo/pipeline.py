@@ -170,6 +170,11 @@ def located(request: Request, registry: Registry) -> Request:
         return request
     if request.source is not None:
         raise UsageError(f"A folder of images needs no --source. Received: {name} and --source {request.source}")
+    if not path.exists():
+        raise DataError(
+            "Images of your own are one folder of images per class, as flowers/daisy/1.jpg and flowers/rose/1.jpg. "
+            f"Received: {name}, which does not exist"
+        )
     return replace(request, dataset=FOLDER, source=path)
 
 
