@@ -18,9 +18,9 @@ from zoo.evaluation import (
     metrics,
     predictor,
     read_predictions,
-    wilson,
     write_predictions,
 )
+from zoo.intervals import wilson
 from zoo.types import Part
 
 NAMES = ("cat", "dog", "owl")

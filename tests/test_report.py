@@ -13,7 +13,7 @@ import pytest
 from zoo import chapter, report
 from zoo.cli import main
 from zoo.errors import UsageError
-from zoo.evaluation import wilson
+from zoo.intervals import wilson
 from zoo.markup import escape, plain
 from zoo.recipes import KEYS, Recipe
 from zoo.runs import Run, write_figures

@@ -286,7 +286,7 @@ def _result(tmp_path: Path, correct: tuple[int, ...] = (90, 94), **changed: obje
 
 
 def test_a_result_is_the_mean_with_its_spread_and_the_interval_of_the_mean_count(tmp_path: Path) -> None:
-    from zoo.evaluation import wilson
+    from zoo.intervals import wilson
 
     result = _result(tmp_path)
     assert pages.with_spread(result) == "92.00 % ± 2.83"

@@ -10,13 +10,13 @@ import io
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from zoo.errors import PluginError, ZooError
 from zoo.files import atomic_write
+from zoo.intervals import wilson
 from zoo.types import Part
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -137,23 +137,6 @@ def evaluate(predictor: Callable[[Any], Any], part: Part, batch_size: int | None
 
 
 # metrics ------------------------------------------------------------------------------------------------------
-
-
-def wilson(correct: int, count: int, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval of a share (0..1); all of 0..1 if nothing was counted.
-
-    Wilson (1927), "Probable inference, the law of succession, and statistical inference".
-    """
-    if count == 0:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share, scale = correct / count, 1 + z * z / count
-    centre = (share + z * z / (2 * count)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    # at 0 and 1 the bound is exact, but for rounding
-    low = 0.0 if correct == 0 else max(0.0, centre - half)
-    high = 1.0 if correct == count else min(1.0, centre + half)
-    return low, high
 
 
 def metrics(probabilities: Array, labels: Array, class_names: Sequence[str]) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def _confusion_caption(matrix: Array, names: tuple[str, ...]) -> str:
 
 def classes(scene: Scene) -> Iterator[Figure]:
     """Precision and recall of each class with their 95 % intervals; of many classes the worst are drawn."""
-    from zoo.evaluation import wilson
+    from zoo.intervals import wilson
 
     answers = _answers(scene)
     if answers is None:

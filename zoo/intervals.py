@@ -1,0 +1,76 @@
+"""Intervals of accuracies: Wilson's of one count, and the prediction interval of one more run.
+
+Importing this module imports the standard library alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist, fmean, stdev
+
+Interval = tuple[float, float]
+
+SPREAD = 0.0015
+"""The standard deviation over seeds that is assumed of fewer than three runs: 0.15 points."""
+
+
+def wilson(correct: int, count: int, confidence: float = 0.95) -> Interval:
+    """Wilson's score interval of a share (0..1); all of 0..1 if nothing was counted.
+
+    Wilson (1927), "Probable inference, the law of succession, and statistical inference".
+    """
+    if count == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, scale = correct / count, 1 + z * z / count
+    centre = (share + z * z / (2 * count)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    # at 0 and 1 the bound is exact, but for rounding
+    low = 0.0 if correct == 0 else max(0.0, centre - half)
+    high = 1.0 if correct == count else min(1.0, centre + half)
+    return low, high
+
+
+def prediction_interval(shares: Sequence[float], count: int, confidence: float = 0.95) -> Interval:
+    """Where the accuracy of one more fair run is expected, from those of `shares` (0..1) on the same `count` images.
+
+    mean ± sqrt(a² + b²), with n runs of standard deviation s:
+
+    - a = t s sqrt(1 + 1/n), t Student's with n - 1 degrees of freedom: one more draw from a normal distribution, whose
+      mean and spread are known from n draws alone. Hahn and Meeker (1991), "Statistical Intervals", section 4.7.
+      Fewer than three runs tell no spread: then s is SPREAD, or that of two runs if it is larger, and t the normal's.
+    - b is half of Wilson's interval of the mean count: the binomial error. On the same images it is the most that luck
+      with single images can add: images j that a share q_j of all runs has right give the variance
+      sum q_j (1 - q_j) / N² <= p (1 - p) / N. A part of it is in s already, so a fair run is within at least as often
+      as `confidence` says: about 95 % of the time where the runs themselves differ most, up to 99 % where luck does.
+    """
+    runs, mean = len(shares), fmean(shares)
+    if runs >= 3:
+        spread, t = stdev(shares), student(runs - 1, confidence)
+    else:
+        spread, t = max(SPREAD, stdev(shares) if runs == 2 else 0.0), NormalDist().inv_cdf((1 + confidence) / 2)
+    low, high = wilson(round(mean * count), count, confidence)
+    half = math.hypot(t * spread * math.sqrt(1 + 1 / runs), (high - low) / 2)
+    return max(0.0, mean - half), min(1.0, mean + half)
+
+
+def student(freedom: int, confidence: float = 0.95) -> float:
+    """Student's t of `freedom` degrees of freedom (1 or more): |T| is below it with the probability `confidence`."""
+    low, high = 0.0, math.pi / 2  # of the angle atan(t / sqrt(freedom)), in which the probability rises steadily
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _below(middle, freedom) < confidence else (low, middle)
+    return math.sqrt(freedom) * math.tan(low)
+
+
+def _below(angle: float, freedom: int) -> float:
+    """P(|T| < t) for t = sqrt(freedom) tan(angle): Abramowitz and Stegun (1964), 26.7.3 and 26.7.4."""
+    odd = freedom % 2
+    term = total = math.cos(angle) if odd else 1.0
+    for number in range(2 + odd, freedom - 1, 2):
+        term *= (number - 1) / number * math.cos(angle) ** 2
+        total += term
+    if not odd:
+        return math.sin(angle) * total
+    return 2 / math.pi * (angle + (math.sin(angle) * total if freedom > 1 else 0.0))
