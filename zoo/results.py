@@ -6,9 +6,10 @@ A receipt is a JSON object of one (architecture, data set, recipe), with an entr
      "recipe": {"name": "quick", "values": {"image_size": 28}},
      "seeds": [{"seed": 0, "count": 10000, "correct": 9888, "command": "zoo train my-net mnist", "seconds": 402.0}]}
 
-Those keys are needed (`values`, `command` and `seconds` may be missing); `zoo results publish RUN` writes more.
-A rate is that of training, from the run's `forecast` or measured (`images_per_second`). A package publishes
-results of its own architectures and data sets.
+Those keys are needed (`values`, `command` and `seconds` may be missing); `zoo results publish RUN` writes more. Mean,
+spread and intervals of a row are not stored: they are computed from the counts when it is read. A rate is that of
+training, from the run's `forecast` or measured (`images_per_second`). A package publishes results of its own
+architectures and data sets.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from zoo.errors import UsageError, nearest
+from zoo.intervals import Interval, wilson
 from zoo.registry import Plugin
 from zoo.stored import LARGEST
 
@@ -32,7 +35,8 @@ class Result:
 
     `accuracy` is a share (0..1) of `count` images of `part`, `spread` the standard deviation over the seeds (None
     for one); `seconds` is the median wall time of a run, `images_per_second` that of training; `size` is the
-    image's in pixels. None is unknown.
+    image's in pixels; `trials` is how many trainings of the network on the data there were when the row was published,
+    the row's own among them. None is unknown.
     """
 
     architecture: str
@@ -48,10 +52,46 @@ class Result:
     size: int | None
     command: str
     file: str
+    trials: int | None = None
+
+    @property
+    def row(self) -> str:
+        """What the row is called: "cnn/mnist/quick"."""
+        return f"{self.architecture}/{self.dataset}/{self.recipe}"
+
+    @property
+    def interval(self) -> Interval:
+        """Wilson's 95 % interval of the mean count, shares 0..1."""
+        return wilson(round(self.accuracy * self.count), self.count)
 
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON has it."""
-        return asdict(self)
+        return {"row": self.row, **asdict(self), "interval": list(self.interval)}
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A receipt that could be read: its file, what it says, and the whole of its content."""
+
+    path: Path
+    result: Result
+    content: Mapping[str, Any]
+
+    @property
+    def seeds(self) -> list[dict[str, Any]]:
+        """Its runs, one per seed."""
+        runs: list[dict[str, Any]] = self.content["seeds"]
+        return runs
+
+    @property
+    def shares(self) -> list[float]:
+        """The accuracy of each run, 0..1."""
+        return [run["correct"] / run["count"] for run in self.seeds]
+
+    @property
+    def place(self) -> str:
+        """Where it lies, as people are told: "results/cnn-mnist-quick.json of zoo_cnn"."""
+        return f"{FOLDER}/{self.path.name} of {self.path.parent.parent.name}"
 
 
 @dataclass(frozen=True)
@@ -68,21 +108,46 @@ class Published:
 
 def published(plugins: Iterable[Plugin]) -> Published:
     """Read the receipts in the packages of `plugins` that can be used. A bad one becomes a note."""
+    found, notes = read_all(plugins)
+    results = [receipt.result for receipt in found]
+    results.sort(key=lambda result: (-result.accuracy, result.architecture, result.dataset, result.recipe))
+    return Published(tuple(results), tuple(notes))
+
+
+def read_all(plugins: Iterable[Plugin]) -> tuple[list[Receipt], list[str]]:
+    """The receipts in the packages of `plugins` that can be used, and a sentence for each that can't be read."""
     owned: dict[Path, list[Plugin]] = {}
     for plugin in plugins:
         if plugin.folder is not None and plugin.status == "ok":
             owned.setdefault(plugin.folder, []).append(plugin)
-    results, notes = [], []
+    found, notes = [], []
     for folder, owners in owned.items():
         for path in receipts(folder):
             try:
-                result = read(path)
-                _check_owner(result, owners)
-                results.append(result)
+                receipt = read_receipt(path)
+                _check_owner(receipt.result, owners)
+                found.append(receipt)
             except (OSError, ValueError, RecursionError) as error:
                 notes.append(f"{FOLDER}/{path.name} of {owners[0].origin} is left out: {error}")
-    results.sort(key=lambda result: (-result.accuracy, result.architecture, result.dataset, result.recipe))
-    return Published(tuple(results), tuple(notes))
+    return found, notes
+
+
+def find(row: str, plugins: Iterable[Plugin]) -> Receipt:
+    """The receipt of the row that is called "cnn/mnist/quick", "cnn mnist quick" or as its file, "cnn-mnist-quick".
+
+    Raises UsageError, which names the nearest, if there is none.
+    """
+    found, notes = read_all(plugins)
+    known = {receipt.result.row: receipt for receipt in found}
+    wanted = "/".join(row.split())
+    matches = [receipt for name, receipt in known.items() if wanted in (name, receipt.path.stem)]
+    if not matches:
+        unread = "".join(f"\n{note}" for note in notes)
+        raise UsageError(
+            f"There is no published row {row!r}. {nearest(wanted, known)}"
+            f"Rows: {', '.join(sorted(known)) or 'none'}{unread}"
+        )
+    return matches[0]
 
 
 def receipts(folder: Path) -> list[Path]:
@@ -95,8 +160,17 @@ def receipts(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> Result:
-    """Read a receipt. Raises ValueError that says what is wrong with it, OSError if it can't be read."""
+    """Read what a receipt says. Raises ValueError that tells what is wrong with it, OSError if it can't be read."""
+    return read_receipt(path).result
+
+
+def read_receipt(path: Path) -> Receipt:
+    """Read a receipt. Raises ValueError that tells what is wrong with it, OSError if it can't be read."""
     content = json.loads(path.read_bytes())
+    return Receipt(path, _result(content, path.name), content)
+
+
+def _result(content: Any, file: str) -> Result:
     if not isinstance(content, dict):
         raise ValueError("it must hold a JSON object")
     recipe = _field(content, "recipe", dict)
@@ -121,7 +195,8 @@ def read(path: Path) -> Result:
         images_per_second=_median([_rate(run) for run in runs]),
         size=size if _is_count(size) and size else None,
         command=str(runs[0].get("command", "")),
-        file=path.name,
+        file=file,
+        trials=trials if _is_count(trials := content.get("trials")) else None,
     )
 
 
