@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO := runs/demo-$(shell date -u +%Y%m%dT%H%M%S)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deep test-browser test-gallery fuzz crash lint format bench docs docs-assets lock clean
+.PHONY: help setup demo test test-deep test-browser test-gallery fuzz crash lint format bench reproduce docs docs-assets lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -48,6 +48,9 @@ format: $(READY) ## let ruff format and mend the code
 
 bench: $(READY) ## the benchmarks of benchmarks/, one after the other
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+reproduce: $(READY) ## train all published rows that take under ten minutes again, and judge (half an hour)
+	@$(BIN)/zoo results reproduce --fast
 
 docs: $(READY) ## build the site into site/, strictly
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -34,31 +34,36 @@ def wilson(correct: int, count: int, confidence: float = 0.95) -> Interval:
 def prediction_interval(shares: Sequence[float], count: int, confidence: float = 0.95) -> Interval:
     """Where the accuracy of one more fair run is expected, from those of `shares` (0..1) on the same `count` images.
 
-    mean ± sqrt(a² + b²), with n runs of standard deviation s:
+    With n runs of standard deviation s, and w half of Wilson's 95 % interval of the mean count, it is mean ± h:
 
-    - a = t s sqrt(1 + 1/n), t Student's with n - 1 degrees of freedom: one more draw from a normal distribution, whose
-      mean and spread are known from n draws alone. Hahn and Meeker (1991), "Statistical Intervals", section 4.7.
-      Fewer than three runs tell no spread: then s is SPREAD, or that of two runs if it is larger, and t the normal's.
-    - b is half of Wilson's interval of the mean count: the binomial error. On the same images it is the most that luck
-      with single images can add: images j that a share q_j of all runs has right give the variance
-      sum q_j (1 - q_j) / N² <= p (1 - p) / N. A part of it is in s already, so a fair run is within at least as often
-      as `confidence` says: about 95 % of the time where the runs themselves differ most, up to 99 % where luck does.
+    - three runs or more: h² = (t s)² (1 + 1/n) + w², t Student's with n - 1 degrees of freedom. The first term is that
+      of one more draw from a normal distribution whose mean and spread are known from n draws alone: Hahn and Meeker
+      (1991), "Statistical Intervals", section 4.7. The second allows for what the seeds can't show: another
+      machine's rounding may turn images that all of them had alike.
+    - fewer tell no spread: h² = ((z S)² + w²) (1 + 1/n), z the normal's quantile, S = SPREAD, or s of two runs if
+      that is larger. The binomial error is the most that luck with single images can add: images j that a share q_j
+      of all runs has right give the variance sum q_j (1 - q_j) / N² <= p (1 - p) / N, to each of the runs and to
+      the new one.
+
+    So a fair run lies within at least as often as `confidence` says: about 95 % of the time where the runs themselves
+    differ most, up to 99 % where luck with single images does.
     """
     from statistics import fmean, stdev
 
     runs, mean = len(shares), fmean(shares)
-    if runs >= 3:
-        spread, t = stdev(shares), student(runs - 1, confidence)
-    else:
-        spread, t = max(SPREAD, stdev(shares) if runs == 2 else 0.0), _normal(confidence)
     low, high = wilson(round(mean * count), count, confidence)
-    half = math.hypot(t * spread * math.sqrt(1 + 1 / runs), (high - low) / 2)
+    binomial, more = (high - low) / 2, math.sqrt(1 + 1 / runs)
+    if runs >= 3:
+        half = math.hypot(student(runs - 1, confidence) * stdev(shares) * more, binomial)
+    else:
+        spread = max(SPREAD, stdev(shares) if runs == 2 else 0.0)
+        half = more * math.hypot(_normal(confidence) * spread, binomial)
     return max(0.0, mean - half), min(1.0, mean + half)
 
 
 def _normal(confidence: float) -> float:
     """The quantile of the standard normal distribution: |Z| is below it with the probability `confidence`."""
-    from statistics import NormalDist  # a tenth of what `zoo list` takes in all, which asks for no interval
+    from statistics import NormalDist  # slow to import, and listings need no interval
 
     return NormalDist().inv_cdf((1 + confidence) / 2)
 

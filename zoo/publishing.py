@@ -1,95 +1,182 @@
 """Publishing: finished runs become the receipt of a row, `results/<arch>-<dataset>-<recipe>.json` in the package of the
-architecture, an entry per seed; and the table of all rows in Markdown. `zoo.results` reads receipts."""
+architecture, an entry per seed. `zoo.results` reads receipts, `zoo.reproduction` does them again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo import chapter
-from zoo.errors import UsageError
-from zoo.evaluation import wilson
+from zoo.errors import UsageError, ZooError
 from zoo.files import atomic_write
-from zoo.progress import duration
-from zoo.recipes import resolve
+from zoo.pipeline import FOLDER as OWN_FOLDER
+from zoo.recipes import available, complete, resolve
 from zoo.registry import Plugin, Registry
-from zoo.results import FOLDER, Result, receipts
-from zoo.results import read as read_result
+from zoo.reproduction import FAST
+from zoo.results import FOLDER, Receipt, read_receipt
 from zoo.runs import Run, find_runs
 
-BEGIN, END = "<!-- results: begin (zoo results table) -->", "<!-- results: end -->"
-_RECIPES = ("book", "quick", "best")
+SMALL = 3_000_000
+"""Parameters of a network that is cheap enough for five."""
 _KEPT = ("command", "started", "precision", "threads", "versions", "hardware", "parameters", "seconds", "forecast")
-_KEPT_WHERE_THERE = ("inexact", "minutes_taken")
-_FAST = 600.0
-"""Seconds: rows whose runs take less have three seeds at least, five on MNIST."""
+_KEPT_WHERE_THERE = ("devices", "weights", "inexact", "minutes_taken")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_SHOWN = 4  # keys of a recipe in a message
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A receipt that was written, and what its publisher should know."""
+
+    path: Path
+    notes: tuple[str, ...]
 
 
 def publish(
     runs: Sequence[Run], *, trials: int | None = None, name: str | None = None, package: Path | None = None
-) -> Path:
-    """Write finished runs of one row into its receipt and return its path; a run of the same seed is replaced, and
-    runs of another recipe or other data are dropped.
+) -> Publication:
+    """Write finished runs of one row, a seed each, into its receipt. A run of the same seed is replaced; the runs that
+    are there stay if they are of the same recipe and data.
 
-    `trials` is how many trainings of the pair were made until these (None: the runs there are beside them), `name`
-    the row's recipe where the runs' differs from the plugin's file, `package` the folder to write into (None: the
-    architecture's). Raises UsageError for runs that are not of one row, or of none.
+    `trials` is how many trainings of the network on the data there were until now, these among them (None: the runs
+    there are, in the user's folder and beside these). `name` is the row's, where its recipe is none of the plugins'
+    files; `package` is the folder to write into (None: the architecture's). Raises UsageError for runs that are not
+    of one row, or that nobody else could reproduce.
     """
     for run in runs:
         _require_real(run)
-    first = runs[0]
-    plugin = Registry.discover().get("architecture", first.spec.name)
+    first, registry = runs[0], Registry.discover()
+    plugin = registry.get("architecture", first.spec.name)
     folder = package or plugin.folder
     if folder is None:
         raise UsageError(f"{plugin.title} is a single module: there is no folder to keep results in. Try: --output DIR")
-    recipe = name or first.receipt["recipe"]["name"]
-    if name is None:
-        _require_the_recipe(first, plugin)
-    row = _row(first, recipe)
-    for run in runs[1:]:
-        if _row(run, recipe) != row:
-            raise UsageError(
-                f"Runs of one row share recipe and data. Received: {first.title}, and otherwise {run.title}"
-            )
-    path = folder / FOLDER / f"{plugin.name}-{first.receipt['dataset']['name']}-{recipe}.json"
-    seeds = {entry["seed"]: entry for entry in [*_published(path, row), *map(_entry, runs)]}
-    row["trials"] = trials if trials is not None else _count_trials(runs)
-    row["seeds"] = [seeds[seed] for seed in sorted(seeds)]
-    path.parent.mkdir(exist_ok=True)
-    atomic_write(path, json.dumps(row, indent=1) + "\n")
-    return path
+    recipe = _require_recipe(first, plugin, registry.get("dataset", first.receipt["dataset"]["name"]), name)
+    row = row_of(first, recipe)
+    _require_one_row(runs, row)
+    path = folder / FOLDER / f"{plugin.name}-{row['dataset']}-{recipe}.json"
+    stored, notes = _stored(path, row)
+    entries = [*(stored.seeds if stored else []), *map(_entry, runs)]
+    seeds = {entry.get("seed"): entry for entry in entries}
+    least = max(len(seeds), (stored and stored.result.trials) or 0)
+    if trials is not None and trials < len(seeds):
+        raise UsageError(f"--trials counts the row's own {len(seeds)} runs as well. Received: {trials}")
+    row["trials"] = max(_count_trials(runs), least) if trials is None else trials
+    row["seeds"] = sorted(seeds.values(), key=lambda entry: entry.get("seed") or 0)
+    _write(path, row)
+    return Publication(path, (*notes, *_inexact(runs), *_advice(read_receipt(path)), *_installed(path)))
+
+
+# what can be published ------------------------------------------------------------------------------------------
 
 
 def _require_real(run: Run) -> None:
+    """Raise UsageError for a run that has no result, or one that nobody else can have."""
     receipt = run.receipt
     if receipt["status"] != "finished" or receipt["rehearsal"] or run.metrics is None:
         what = "a rehearsal" if receipt["rehearsal"] else receipt["status"]
         raise UsageError(f"Only finished, real runs have results. Received: {run.title}, {what}")
-
-
-def _require_the_recipe(run: Run, plugin: Plugin) -> None:
-    """Raise UsageError if the run's recipe is not what its name means."""
-    name = run.receipt["recipe"]["name"]
-    dataset = Registry.discover().get("dataset", run.receipt["dataset"]["name"])
-    expected = resolve(plugin, dataset, name).as_dict()
-    values = _values(run)
-    other = [key for key in expected if json.dumps(expected[key]["value"]) != json.dumps(values.get(key))]
-    if other:
-        told = ", ".join(f"{key} = {json.dumps(values.get(key))}" for key in other[:4])
+    if run.metrics["part"] != "test":
         raise UsageError(
-            f"The run {run.id} is not of the recipe {name!r} as it stands: it has {told}. "
-            "Change the recipe's file, or give the row a name of its own: --as NAME"
+            f"A result is of the test part. Received: {run.title}, whose is of the {run.metrics['part']} part"
+        )
+    if receipt["dataset"]["name"] == OWN_FOLDER:
+        raise UsageError(f"Results are of data sets that others can install. Received: {run.title}, a folder of yours")
+    weights = receipt.get("weights") or {}
+    if "sha256" in weights:
+        raise UsageError(
+            f"Nobody else can reproduce a run that begins with a file of weights. Received: {run.title}, with "
+            f"{weights['name']}"
+        )
+    _require_agreement(run)
+
+
+def _require_agreement(run: Run) -> None:
+    """Raise ZooError if a run's count is not that of its predictions."""
+    from zoo.evaluation import read_predictions
+
+    metrics = run.metrics or {}
+    predicted = read_predictions(run.directory / "predictions.csv").correct
+    if (len(predicted), sum(predicted)) != (metrics["count"], metrics.get("correct")):
+        raise ZooError(
+            f"The run {run.id} does not agree with itself: predictions.csv has {sum(predicted):,} of "
+            f"{len(predicted):,} right, metrics.json {metrics.get('correct')} of {metrics['count']:,}"
         )
 
 
-def _values(run: Run) -> dict[str, Any]:
+def _require_recipe(run: Run, architecture: Plugin, dataset: Plugin, name: str | None) -> str:
+    """The row's recipe. Raises UsageError if the run's values are not what the name means."""
+    recipe = name or str(run.receipt["recipe"]["name"])
+    if not _NAME.fullmatch(recipe):
+        raise UsageError(f"A row's name is made of a-z, 0-9 and -. Received: {recipe!r}")
+    known = available(architecture, dataset)
+    if recipe not in known:
+        if name is None:
+            raise UsageError(
+                f"{architecture.name} on {dataset.name} has no recipe {recipe!r} any more. It has: {', '.join(known)}. "
+                "To give the row a name of its own: --as NAME"
+            )
+        return recipe
+    others = differing(values_of(run), resolve(architecture, dataset, recipe).as_dict())
+    if others:
+        raise UsageError(
+            f"The run {run.id} is not of the recipe {recipe!r} as it stands: {in_words(others)}. "
+            "Change the recipe's file, or give the row a name of its own: --as NAME"
+        )
+    return recipe
+
+
+def _require_one_row(runs: Sequence[Run], row: Mapping[str, Any]) -> None:
+    """Raise UsageError unless the runs are of one recipe and the same data, a seed each."""
+    seeds: dict[int, Run] = {}
+    for run in runs:
+        other = row_of(run, row["recipe"]["name"])
+        told = [key for key in row if key != "recipe" and row[key] != other[key]]
+        values = differing(other["recipe"]["values"], row["recipe"]["values"])
+        if told or values:
+            what = [f"another {key.replace('_', ' ')}" for key in told] + ([in_words(values)] if values else [])
+            raise UsageError(
+                f"The runs of a row share network, data and recipe. Received: {runs[0].id}, and {run.id} with "
+                f"{', '.join(what)}"
+            )
+        twin = seeds.setdefault(run.spec.seed, run)
+        if twin is not run:
+            raise UsageError(
+                f"A row has one run of a seed. Received: {twin.id} and {run.id}, both of seed {run.spec.seed}"
+            )
+
+
+def differing(values: Mapping[str, Any], expected: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The recipe keys whose values are not as expected: (the value, what was expected).
+
+    Both may lack keys: those that came later have core's value. `expected` may be a recipe with origins.
+    """
+    plain = {
+        key: entry["value"] if isinstance(entry, dict) and "origin" in entry else entry
+        for key, entry in expected.items()
+    }
+    ours, theirs = complete(values), complete(plain)
+    return {key: (ours.get(key), theirs.get(key)) for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)}
+
+
+def in_words(others: Mapping[str, tuple[Any, Any]]) -> str:
+    """ "epochs = 3 in place of 20, ema = 0.9 in place of 0" """
+    told = [f"{key} = {json.dumps(one)} in place of {json.dumps(other)}" for key, (one, other) in others.items()]
+    return ", ".join(told[:_SHOWN]) + f" and {len(told) - _SHOWN} more" * (len(told) > _SHOWN)
+
+
+# the receipt ----------------------------------------------------------------------------------------------------
+
+
+def values_of(run: Run) -> dict[str, Any]:
+    """The values of a run's recipe, without their origins."""
     return {key: entry["value"] for key, entry in run.receipt["recipe"]["values"].items()}
 
 
-def _row(run: Run, recipe: str) -> dict[str, Any]:
+def row_of(run: Run, recipe: str) -> dict[str, Any]:
     """What all runs of a row have in common."""
     receipt, metrics = run.receipt, run.metrics or {}
     return {
@@ -98,24 +185,34 @@ def _row(run: Run, recipe: str) -> dict[str, Any]:
         "fingerprint": receipt["dataset"]["fingerprint"],
         "split_hash": receipt["dataset"]["split_hash"],
         "part": metrics["part"],
-        "recipe": {"name": recipe, "values": _values(run)},
+        "recipe": {"name": recipe, "values": values_of(run)},
     }
 
 
-def _published(path: Path, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The entries of the receipt that is there, if it is of the same recipe and data."""
+def _stored(path: Path, row: Mapping[str, Any]) -> tuple[Receipt | None, list[str]]:
+    """The receipt that is there, if it is of the same recipe and data; and what is said of it if it is not."""
     if not path.exists():
-        return []
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    same = all(stored.get(key) == json.loads(json.dumps(value)) for key, value in row.items())
-    return list(stored["seeds"]) if same else []
+        return None, []
+    try:
+        stored = read_receipt(path)
+        values = stored.content["recipe"].get("values") or {}
+    except (ValueError, RecursionError) as error:
+        raise ZooError(f"{path} is there and is not a receipt: {error}. Remove it, and publish again") from error
+    others = [key for key in ("fingerprint", "split_hash", "part") if stored.content.get(key) != row[key]]
+    recipe = differing(values, row["recipe"]["values"])
+    if not others and not recipe:
+        return stored, []
+    what = [key.replace("_", " ") for key in others] + list(recipe)
+    return None, [f"The receipt that was there was of another {', '.join(what)}: its {len(stored.seeds)} runs are gone"]
 
 
 def _entry(run: Run) -> dict[str, Any]:
     """A run's result, what it cost and with what, and its bits."""
     receipt, metrics = run.receipt, run.metrics or {}
     result = {key: metrics[key] for key in ("count", "correct", "accuracy", "interval", "loss")}
-    kept = {key: receipt.get(key) for key in _KEPT} | {key: receipt[key] for key in _KEPT_WHERE_THERE if key in receipt}
+    kept = {key: receipt.get(key) for key in _KEPT} | {
+        key: receipt[key] for key in _KEPT_WHERE_THERE if receipt.get(key)
+    }
     return {"seed": receipt["spec"]["seed"], **result, **kept, "bits": bits(run)}
 
 
@@ -131,79 +228,51 @@ def bits(run: Run) -> dict[str, str]:
 
 
 def _count_trials(runs: Sequence[Run]) -> int:
-    """How many runs of the pair there are: among the user's, and beside those that are published."""
+    """How many real runs of the pair there are: the published, those beside them, and those in the user's folder."""
     pair = (runs[0].spec.name, runs[0].receipt["dataset"]["name"])
     places = dict.fromkeys([None, *(run.directory.resolve().parent for run in runs)])
     found = {run.directory.resolve() for run in runs}
-    for place in places:
-        for run in find_runs(place):
-            try:
-                if (run.spec.name, run.receipt["dataset"]["name"]) == pair and not run.receipt["rehearsal"]:
-                    found.add(run.directory.resolve())
-            except (KeyError, ValueError, UsageError):
-                continue  # what can't be read is no trial that counts
+    for run in (run for place in places for run in find_runs(place)):
+        try:
+            receipt = run.receipt
+            if (receipt["spec"]["name"], receipt["dataset"]["name"]) == pair and not receipt["rehearsal"]:
+                found.add(run.directory.resolve())
+        except (KeyError, ZooError):
+            continue  # what can't be read is no trial that counts
     return len(found)
 
 
-def advice(path: Path) -> str:
-    """What a row lacks, in a sentence, or ""."""
-    result = read_result(path)
-    wanted = 5 if result.dataset == "mnist" else 3
-    if result.seconds is None or result.seconds >= _FAST or result.seeds >= wanted:
-        return ""
-    return f"A row of runs under ten minutes has {wanted} seeds at least. Received: {result.seeds}"
+def _write(path: Path, row: Mapping[str, Any]) -> None:
+    try:
+        atomic_write(path, json.dumps(row, indent=1) + "\n")
+    except ZooError as error:
+        raise ZooError(f"{error}. To publish into your checkout of the package: --output DIR") from error
 
 
-# the table ----------------------------------------------------------------------------------------------------------
+# what to tell ---------------------------------------------------------------------------------------------------
 
 
-def rows(plugins: Sequence[Plugin]) -> list[tuple[Result, dict[str, Any]]]:
-    """The rows that plugins publish with their receipts, in the order of the table."""
-    folders = dict.fromkeys(plugin.folder for plugin in plugins if plugin.folder and plugin.status == "ok")
-    found = [(read_result(path), json.loads(path.read_text())) for folder in folders for path in receipts(folder)]
-
-    def place(item: tuple[Result, dict[str, Any]]) -> tuple[bool, str, str, int, str]:
-        result = item[0]
-        known = _RECIPES.index(result.recipe) if result.recipe in _RECIPES else len(_RECIPES)
-        return result.dataset != "mnist", result.dataset, result.architecture, known, result.recipe
-
-    return sorted(found, key=place)
-
-
-def table(plugins: Sequence[Plugin]) -> str:
-    """The table of all rows, in Markdown."""
-    lines = [
-        "| network | data | recipe | accuracy, % | 95 % interval | seeds | chapter, % | time | command |",
-        "|---|---|---|---|---|---|---|---|---|",
+def _inexact(runs: Sequence[Run]) -> list[str]:
+    return [
+        f"The run {run.id} was resumed inexactly, and the receipt says so: {'; '.join(told)}"
+        for run in runs
+        if (told := run.receipt.get("inexact"))
     ]
-    machines = set()
-    for result, stored in rows(plugins):
-        for entry in stored["seeds"]:
-            if hardware := entry.get("hardware"):
-                machines.add(f"{hardware['processor']}, {hardware['cores']} cores")
-        spread = "" if result.spread is None else f" ± {100 * result.spread:.2f}"
-        low, high = wilson(round(result.accuracy * result.count), result.count)
-        printed = chapter.experiment(result.architecture, result.dataset)
-        lines.append(
-            f"| `{result.architecture}` | `{result.dataset}` | {result.recipe} "
-            f"| {100 * result.accuracy:.2f}{spread} "
-            f"| {100 * low:.2f} to {100 * high:.2f}, {result.count:,} {result.part} images | {result.seeds} "
-            f"| {'' if printed is None else f'{100 * printed.accuracy:.2f}'} "
-            f"| {'' if result.seconds is None else duration(result.seconds)} | `{result.command}` |"
-        )
-    lines.append("")
-    lines.append(
-        "Mean over the seeds ± their standard deviation; the Wilson interval is of the mean count. Wall time: the "
-        f"median run, with evaluation and export, on: {'; '.join(sorted(machines))}, other work beside it. "
-        "`zoo results show ROW` prints a row's receipt, `zoo results reproduce ROW` trains it again and judges."
-    )
-    return "\n".join(lines)
 
 
-def with_table(text: str, plugins: Sequence[Plugin]) -> str:
-    """A Markdown text with the present table between its two marks. Raises UsageError if it has none."""
-    head, _, rest = text.partition(BEGIN)
-    _, found, tail = rest.partition(END)
-    if not found:
-        raise UsageError(f"The file must hold the lines {BEGIN} and {END}")
-    return f"{head}{BEGIN}\n{table(plugins)}\n{END}{tail}"
+def _advice(receipt: Receipt) -> list[str]:
+    """What a row lacks, in a sentence."""
+    result = receipt.result
+    parameters = receipt.seeds[0].get("parameters")
+    small = isinstance(parameters, int) and parameters < SMALL
+    wanted = 5 if small else 3
+    if result.seconds is None or result.seconds >= FAST or result.seeds >= wanted:
+        return []
+    of = " of small networks" if small else ""
+    return [f"Rows{of} under ten minutes a run have at least {wanted} seeds. Received: {result.seeds}"]
+
+
+def _installed(path: Path) -> list[str]:
+    if "site-packages" not in path.parts:
+        return []
+    return ["It lies in an installed copy of the package, and the next installation removes it. Better: --output DIR"]

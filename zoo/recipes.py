@@ -136,14 +136,21 @@ class ResolvedRecipe:
         return {key: {"value": values[key], "origin": self.origins[key]} for key in KEYS}
 
     @classmethod
-    def from_dict(cls, name: str, stored: Mapping[str, Any]) -> ResolvedRecipe:
-        """Read back what `as_dict` wrote."""
+    def from_dict(cls, name: str, stored: Mapping[str, Any], file: str = "run.json") -> ResolvedRecipe:
+        """Read back what `as_dict` wrote into `file`."""
         try:
-            values = {key: _checked(key, entry["value"], "run.json") for key, entry in stored.items()}
+            values = {key: _checked(key, entry["value"], file) for key, entry in stored.items()}
             origins = {key: str(entry["origin"]) for key, entry in stored.items()}
         except (KeyError, TypeError) as error:
-            raise UsageError(f"run.json: the recipe has an entry without a value or an origin: {error}") from error
+            raise UsageError(f"{file}: the recipe has an entry without a value or an origin: {error}") from error
         return cls(name, Recipe(**values), {**dict.fromkeys(KEYS, "core"), **origins})
+
+
+def complete(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored values of a recipe with core's for the keys that they lack, of the types that JSON has: a key that comes
+    later leaves what is older as it was."""
+    whole: dict[str, Any] = json.loads(json.dumps(asdict(Recipe()) | dict(values)))
+    return whole
 
 
 def available(architecture: Plugin, dataset: Plugin) -> list[str]:

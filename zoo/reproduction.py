@@ -7,36 +7,32 @@ the mean lies. A fair re-run often misses the row's own confidence interval.
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import NormalDist, fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError, nearest
-from zoo.registry import Registry
-from zoo.results import FOLDER, receipts
+from zoo.errors import DataError, UsageError
+from zoo.intervals import prediction_interval
+from zoo.registry import Plugin, Registry
+from zoo.results import Receipt, find, read_all
 
 if TYPE_CHECKING:
     from zoo.runs import Run
 
-SPREAD = 0.0015
-"""The standard deviation over seeds that is assumed of a row with fewer than three: 0.15 points."""
-# Student's t, 0.975, for 2 to 20 degrees of freedom; e.g. NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2
-_T = (4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11,
-      2.101, 2.093, 2.086)  # fmt: skip
-_MACHINE = ("processor", "features", "cores")
-_VERSIONS = ("zoo", "tensorflow", "keras", "numpy")
+FAST = 600.0
+"""Seconds: rows whose runs took less are fast."""
+_MACHINE = ("processor", "features", "cores", "system")
+_VERSIONS = ("zoo", "tensorflow", "keras", "numpy", "opencv-python-headless")
+_SETTINGS = ("threads", "precision")
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What came of a re-run: `passed`, and why in a sentence. Accuracies are shares, 0..1.
 
-    `same_machine` says whether the same bits were expected, `same_bits` whether they came (None: the receipt is too
-    old to say).
+    `low` to `high` is the prediction interval. `same_machine` says whether the same bits were expected, `same_bits`
+    whether they came (None: the receipt has no bits of this seed).
     """
 
     row: str
@@ -54,106 +50,108 @@ class Verdict:
         return asdict(self)
 
 
-def find(row: str, registry: Registry | None = None) -> tuple[Path, dict[str, Any]]:
-    """The receipt of a row, "cnn/mnist/quick", and its content. Raises UsageError, which names the nearest."""
-    registry = registry or Registry.discover()
-    known: dict[str, tuple[Path, dict[str, Any]]] = {}
-    folders = dict.fromkeys(plugin.folder for plugin in registry.plugins if plugin.folder and plugin.status == "ok")
-    for folder in folders:
-        for path in receipts(folder):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            known["/".join((content["architecture"], content["dataset"], content["recipe"]["name"]))] = path, content
-    if row not in known:
-        raise UsageError(
-            f"There is no published row {row!r}. {nearest(row, known)}Rows: {', '.join(sorted(known)) or 'none'}"
-        )
-    return known[row]
-
-
-def prediction_interval(accuracies: Sequence[float], count: int) -> tuple[float, float]:
-    """Where one more run is expected with 95 % probability: shares (0..1) of `count` images.
-
-    Mean ± sqrt(a² + b²). a = t s sqrt(1 + 1/n) is for the seed: n runs of standard deviation s, Student's t with n - 1
-    degrees of freedom; below three runs s is taken as SPREAD, and t as the normal's 1.96. b = 1.96 sqrt(p (1 - p) / N)
-    is binomial: the images that a network has right by luck are others elsewhere.
-    Hahn and Meeker (1991), Statistical Intervals, section 4.7, for the first part.
-    """
-    runs, mean = len(accuracies), fmean(accuracies)
-    normal = NormalDist().inv_cdf(0.975)
-    t = normal if runs < 3 or runs - 3 >= len(_T) else _T[runs - 3]
-    spread = SPREAD if runs < 3 else stdev(accuracies)
-    half = math.hypot(t * spread * math.sqrt(1 + 1 / runs), normal * math.sqrt(mean * (1 - mean) / count))
-    return max(0.0, mean - half), min(1.0, mean + half)
-
-
-def same_machine(entry: Mapping[str, Any], receipt: Mapping[str, Any]) -> bool:
-    """Whether a run was made with what a published one was made with: processor, threads, precision, versions."""
-    published = [entry["hardware"].get(key) for key in _MACHINE] + [entry["versions"].get(key) for key in _VERSIONS]
-    here = [receipt["hardware"].get(key) for key in _MACHINE] + [receipt["versions"].get(key) for key in _VERSIONS]
-    return published == here and all(entry.get(key) == receipt[key] for key in ("threads", "precision"))
-
-
-def judge(row: str, content: Mapping[str, Any], run: Run) -> Verdict:
-    """Compare a finished run of a row's recipe with what was published."""
-    from zoo.publishing import bits
-
-    accuracies = [entry["correct"] / entry["count"] for entry in content["seeds"]]
-    metrics = run.metrics or {}
-    accuracy, mean, count = metrics["accuracy"], fmean(accuracies), content["seeds"][0]["count"]
-    low, high = prediction_interval(accuracies, count)
-    entry = next((entry for entry in content["seeds"] if entry["seed"] == run.spec.seed), None)
-    expected = entry is not None and same_machine(entry, run.receipt)
-    equal = None if entry is None or "bits" not in entry else entry["bits"] == bits(run)
-    figures = f"{100 * accuracy:.2f} %, published {100 * mean:.2f} %, expected {100 * low:.2f} to {100 * high:.2f} %"
-    passed = low <= accuracy <= high
-    if equal:
-        passed, why = True, "the same bits"
-    elif expected and equal is False:
-        passed, why = False, "other bits, although machine and versions are those of the published run"
-    else:
-        why = "within the prediction interval" if passed else "outside the prediction interval"
-    word = "PASS" if passed else "FAIL"
-    return Verdict(row, passed, accuracy, mean, low, high, expected, equal, f"{word} {row}: {figures}: {why}")
-
-
-def changed_keys(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys in which a row's recipe differs from what its name means today, with the row's values."""
-    from zoo.recipes import KEYS, resolve
-
-    registry = Registry.discover()
-    architecture = registry.get("architecture", content["architecture"])
-    dataset = registry.get("dataset", content["dataset"])
-    values = {key: value for key, value in content["recipe"]["values"].items() if key in KEYS}
-    try:
-        today = resolve(architecture, dataset, content["recipe"]["name"]).as_dict()
-    except UsageError:
-        return values  # the recipe is gone, or the row was published under a name of its own
-    return {key: value for key, value in values.items() if json.dumps(today[key]["value"]) != json.dumps(value)}
+def fast_rows(plugins: Iterable[Plugin]) -> list[str]:
+    """The published rows whose runs took less than FAST, the fastest first."""
+    results = [receipt.result for receipt in read_all(plugins)[0]]
+    fast = sorted((result.seconds, result.row) for result in results if result.seconds and result.seconds < FAST)
+    return [row for _, row in fast]
 
 
 def reproduce(
     row: str, *, seed: int = 0, output: Path | None = None, source: Path | None = None
 ) -> tuple[Verdict, Run]:
-    """Train a published row again and judge. Raises DataError where its data are missing or are others."""
-    from zoo import api
-    from zoo.errors import DataError
+    """Train a published row again and judge.
 
-    _, content = find(row)
-    changed = changed_keys(content)
-    architecture, dataset, recipe = content["architecture"], content["dataset"], content["recipe"]["name"]
-    registry = Registry.discover()
+    Raises UsageError for a row that is not published or whose recipe this version can't train, and DataError, before
+    it trains, where the row's data are missing or are others.
+    """
+    from zoo import pipeline
+    from zoo.pipeline import Prepared, Request
+    from zoo.progress import Reporter
     from zoo.recipes import available
 
-    pair = registry.get("architecture", architecture), registry.get("dataset", dataset)
-    name = recipe if recipe in available(*pair) else "quick"
-    run = api.train(
-        architecture, dataset, recipe=name, overrides=changed, seed=seed, output=output, source=source, export=False
+    registry = Registry.discover()
+    receipt = find(row, registry.plugins)
+    result = receipt.result
+    architecture = registry.get("architecture", result.architecture)
+    dataset = registry.get("dataset", result.dataset)
+    name = result.recipe if result.recipe in available(architecture, dataset) else "quick"
+    request = Request(
+        architecture=architecture.name,
+        dataset=dataset.name,
+        recipe=name,
+        overrides=changed_keys(receipt, architecture, dataset, name),
+        seed=seed,
+        source=source,
+        output=output,
+        export=False,
     )
-    if run.receipt["dataset"]["split_hash"] != content["split_hash"]:
-        raise DataError(f"The images of {dataset} here are not those of the row {row}: its accuracy can't be judged")
-    return judge(row, content, run), run
+    reporter = Reporter()
+    data = Prepared(request).data(reporter)
+    if receipt.content.get("split_hash") not in (None, data.split_hash):
+        raise DataError(f"The images of {dataset.name} here are not those of the row {result.row}: it can't be judged")
+    run = pipeline.train(request, reporter)
+    return judge(receipt, run), run
 
 
-def folder_of(path: Path) -> str:
-    """Where a receipt lies, as people are told: "results/cnn-mnist-quick.json of zoo_cnn"."""
-    return f"{FOLDER}/{path.name} of {path.parent.parent.name}"
+def changed_keys(receipt: Receipt, architecture: Plugin, dataset: Plugin, recipe: str) -> dict[str, Any]:
+    """The keys in which a row's recipe differs from what `recipe` means today, with the row's values."""
+    from zoo.publishing import differing
+    from zoo.recipes import KEYS, resolve
+
+    values = receipt.content["recipe"].get("values")
+    if not isinstance(values, dict):
+        return {}  # a receipt that was written by hand may name its recipe alone
+    today = resolve(architecture, dataset, recipe).as_dict()
+    changed = {key: published for key, (published, _) in differing(values, today).items()}
+    if gone := [key for key in changed if key not in KEYS]:
+        raise UsageError(
+            f"The row {receipt.result.row} has recipe keys that this version does not know: {', '.join(gone)}. "
+            f"It was published with {_published_with(receipt)}"
+        )
+    return changed
+
+
+def same_machine(entry: Mapping[str, Any], receipt: Mapping[str, Any]) -> bool:
+    """Whether a run was made with what a published one was made with: machine, versions, threads and precision."""
+
+    def told(facts: Mapping[str, Any]) -> list[Any]:
+        hardware, versions = facts.get("hardware") or {}, facts.get("versions") or {}
+        return [
+            *(hardware.get(key) for key in _MACHINE),
+            *(versions.get(key) for key in _VERSIONS),
+            *(facts.get(key) for key in _SETTINGS),
+        ]
+
+    return "hardware" in entry and told(entry) == told(receipt) and not entry.get("inexact")
+
+
+def judge(receipt: Receipt, run: Run) -> Verdict:
+    """Compare a finished run of a row's recipe with what was published."""
+    from zoo.publishing import bits
+
+    result, metrics = receipt.result, run.metrics or {}
+    accuracy = metrics["correct"] / metrics["count"]
+    low, high = prediction_interval(receipt.shares, result.count)
+    entry = next((entry for entry in receipt.seeds if entry.get("seed") == run.spec.seed), {})
+    expected = "bits" in entry and same_machine(entry, run.receipt)
+    equal = entry["bits"] == bits(run) if "bits" in entry else None
+    inside = low <= accuracy <= high
+    where = f"{'within' if inside else 'outside'} the prediction interval"
+    if equal:
+        passed, why = True, "the same bits"
+    elif expected:
+        passed, why = False, f"other bits, although machine and versions are those of the published run; {where}"
+    else:
+        passed, why = inside, where
+    word = "PASS" if passed else "FAIL"
+    sentence = (
+        f"{word} {result.row}: {100 * accuracy:.2f} %, published {100 * result.accuracy:.2f} %, "
+        f"expected {100 * low:.2f} to {100 * high:.2f} %: {why}"
+    )
+    return Verdict(result.row, passed, accuracy, result.accuracy, low, high, expected, equal, sentence)
+
+
+def _published_with(receipt: Receipt) -> str:
+    versions = receipt.seeds[0].get("versions") or {}
+    return f"zoo {versions.get('zoo', 'of an unknown version')}"

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.text import facts, percent, print_json, table, terminal_width
-from zoo.errors import UsageError
+from zoo.cli.text import facts, number, percent, print_json, table, terminal_width
+from zoo.errors import UsageError, ZooError
+from zoo.intervals import wilson
 
 if TYPE_CHECKING:
     from zoo.registry import Plugin
+    from zoo.results import Receipt
 
 
 @click.group(
@@ -37,33 +39,42 @@ def command() -> None:
 Examples:
   zoo results list
   zoo results list --json
+
+\b
+Trials are the trainings of the network on the data until the row was published,
+its own seeds among them; - where that was not recorded.
 """,
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(as_json: bool) -> None:
     """List the published rows of all installed plugins."""
-    from zoo.evaluation import wilson
     from zoo.progress import duration
-    from zoo.publishing import rows
+    from zoo.results_table import rows
 
-    found = rows(_plugins())
+    found, notes = rows(_plugins())
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)
+    results = [receipt.result for receipt in found]
     if as_json:
-        print_json([result.as_dict() | {"row": _name(content)} for result, content in found])
+        print_json([result.as_dict() for result in results])
         return
     cells = [
         (
-            _name(content),
-            percent(result.accuracy, wilson(round(result.accuracy * result.count), result.count)),
+            result.row,
+            percent(result.accuracy, result.interval),
             "-" if result.spread is None else f"{100 * result.spread:.2f}",
             str(result.seeds),
+            number(result.trials),
             f"{result.count:,} {result.part}",
             "-" if result.seconds is None else duration(result.seconds),
         )
-        for result, content in found
+        for result in results
     ]
-    header = ("row", "accuracy (95 % interval)", "spread", "seeds", "images", "time")
-    right = ("spread", "seeds", "images", "time")
-    click.echo(table(header, cells, right=right, gives_way="row", drops=("images", "time"), width=terminal_width()))
+    header = ("row", "accuracy (95 % interval)", "spread", "seeds", "trials", "images", "time")
+    right = ("spread", "seeds", "trials", "images", "time")
+    click.echo(
+        table(header, cells, right=right, gives_way="row", drops=("images", "trials", "time"), width=terminal_width())
+    )
 
 
 @command.command(
@@ -78,35 +89,45 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print the receipt itself.")
 def show_command(row: str, as_json: bool) -> None:
     """Show the receipt of a ROW: each seed's result, commands, machine, versions, and how many trials came before."""
-    from zoo.progress import duration
-    from zoo.reproduction import find, folder_of, prediction_interval
+    from zoo.results import find
 
-    path, content = find(row)
+    receipt = find(row, _plugins())
     if as_json:
-        print_json(content)
-        return
-    seeds = content["seeds"]
-    shares = [entry["correct"] / entry["count"] for entry in seeds]
-    low, high = prediction_interval(shares, seeds[0]["count"])
+        print_json(receipt.content)
+    else:
+        click.echo(f"{receipt.result.row}\n{facts(_facts(receipt))}")
+
+
+def _facts(receipt: Receipt) -> list[tuple[str, str]]:
+    from zoo.intervals import prediction_interval
+    from zoo.progress import duration
+
+    result, content = receipt.result, receipt.content
+    low, high = prediction_interval(receipt.shares, result.count)
     lines = [
-        f"seed {entry.get('seed', '?')}: {percent(share, entry.get('interval'))}"
-        f"{', ' + duration(entry['seconds']) if entry.get('seconds') else ''}   {entry.get('command', '')}"
-        for entry, share in zip(seeds, shares, strict=True)
+        f"seed {entry.get('seed', '?')}: {percent(share, wilson(entry['correct'], entry['count']))}"
+        f"{', ' + duration(entry['seconds']) if entry.get('seconds') else ''}   {entry.get('command', '')}".rstrip()
+        for entry, share in zip(receipt.seeds, receipt.shares, strict=True)
     ]
-    machines = sorted({_machine(entry) for entry in seeds if "hardware" in entry})
-    versions = sorted({_versions(entry) for entry in seeds if "versions" in entry})
-    pairs = [
+    spread = "" if result.spread is None else f", standard deviation of the seeds {100 * result.spread:.2f} points"
+    trials = (
+        "not recorded"
+        if result.trials is None
+        else f"{result.trials} trainings until it was published, these among them"
+    )
+    hashes = [(name, content.get(key)) for name, key in (("fingerprint", "fingerprint"), ("split", "split_hash"))]
+    return [
         ("results", "\n".join(lines)),
-        ("images", f"{seeds[0]['count']:,} {content['part']}"),
+        ("mean", f"{percent(result.accuracy, result.interval)}{spread}"),
+        ("images", f"{result.count:,} {result.part}"),
         ("expected", f"one more run: {100 * low:.2f} to {100 * high:.2f} % (95 % prediction interval)"),
-        ("trials", str(content.get("trials", "not recorded"))),
-        ("machine", "\n".join(machines)),
-        ("versions", "\n".join(versions)),
-        ("data", f"fingerprint {content['fingerprint'][:16]}, split {content['split_hash'][:16]}"),
-        ("receipt", folder_of(path)),
-        ("again", f"zoo results reproduce {row}"),
+        ("trials", "not recorded" if result.trials is None else trials),
+        ("machine", "\n".join(sorted({_machine(entry) for entry in receipt.seeds if entry.get("hardware")}))),
+        ("versions", "\n".join(sorted({_versions(entry) for entry in receipt.seeds if entry.get("versions")}))),
+        ("data", ", ".join(f"{name} {value[:16]}" for name, value in hashes if isinstance(value, str))),
+        ("receipt", receipt.place),
+        ("again", f"zoo results reproduce {result.row}"),
     ]
-    click.echo(f"{row}\n{facts(pairs)}")
 
 
 @command.command(
@@ -119,23 +140,23 @@ Examples:
 """,
 )
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
-@click.option("--trials", type=click.IntRange(1), help="Trainings made until these.  [default: the runs beside them]")
+@click.option("--trials", type=click.IntRange(1), help="Trainings until now, these too.  [default: the runs there are]")
 @click.option("--as", "name", metavar="NAME", help="Name of the row, for a recipe with keys of your own.")
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="The package's folder.")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False, exists=True), help="The package's folder.")
 def publish_command(names: tuple[str, ...], trials: int | None, name: str | None, output: Path | None) -> None:
     """Write finished RUNs of one row, a seed each, into the receipt in their architecture's package.
 
     A RUN is a path, the beginning of an id, or last. The receipt holds command, recipe, seeds, data fingerprint,
-    split, versions, hardware, time, trials, and SHA-256 of weights and predictions. It is what zoo list, the site
-    and zoo results read.
+    split, versions, hardware, time, and SHA-256 of weights and predictions; and how many trials there were: all
+    trainings of the network on the data, these too. It is what zoo list, the site and zoo results read.
     """
-    from zoo.publishing import advice, publish
+    from zoo.publishing import publish
     from zoo.runs import resolve
 
-    path = publish([resolve(text) for text in names], trials=trials, name=name, package=output)
-    click.echo(path)
-    if told := advice(path):
-        click.echo(f"Note: {told}", err=True)
+    done = publish([resolve(text) for text in names], trials=trials, name=name, package=output)
+    click.echo(done.path)
+    for note in done.notes:
+        click.echo(f"Note: {note}", err=True)
 
 
 @command.command(
@@ -143,28 +164,59 @@ def publish_command(names: tuple[str, ...], trials: int | None, name: str | None
     epilog="""\b
 Examples:
   zoo results reproduce fc-keras/mnist/quick
+  zoo results reproduce --fast
   zoo results reproduce vgg16/catsdogs/quick --source train.zip --seed 1
 """,
 )
-@click.argument("row")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the run.")
+@click.argument("rows", nargs=-1, metavar="ROW...")
+@click.option("--fast", is_flag=True, help="All rows whose runs took less than ten minutes.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the runs.")
 @click.option("--source", type=click.Path(path_type=Path), help="Where the data set's files are.")
-@click.option("--output", type=click.Path(path_type=Path), help="The run's directory, new or empty.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def reproduce_command(row: str, seed: int, source: Path | None, output: Path | None, as_json: bool) -> int:
-    """Train a published ROW again, and judge: PASS or FAIL.
+@click.option("--output", type=click.Path(path_type=Path), help="The run's directory, new or empty, of one ROW.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a list with an object per row.")
+def reproduce_command(
+    rows: tuple[str, ...], fast: bool, seed: int, source: Path | None, output: Path | None, as_json: bool
+) -> int:
+    """Train published ROWs again, one after the other, and judge each: PASS or FAIL.
 
     With the same type of machine, versions and seed the same bits are expected. Elsewhere the accuracy has to lie in
-    the 95 % prediction interval, made of the seeds' spread and the binomial error. Exit code 1 means FAIL.
+    the 95 % prediction interval, made of the seeds' spread and the binomial error. Exit code 1 means that a row failed.
     """
+    from zoo.reproduction import fast_rows
+
+    if bool(rows) == fast:
+        raise UsageError("Name the rows to reproduce, or all fast ones: --fast. `zoo results list` lists rows")
+    wanted = fast_rows(_plugins()) if fast else list(dict.fromkeys(rows))
+    if not wanted:
+        raise UsageError("No row that took less than ten minutes is published")
+    if output is not None and len(wanted) > 1:
+        raise UsageError(f"--output is the directory of one run. Received: {len(wanted)} rows")
+    done = [_reproduced(row, len(wanted) == 1, seed=seed, source=source, output=output) for row in wanted]
+    passed = sum(verdict["passed"] for verdict in done)
+    if as_json:
+        print_json(done)
+    else:
+        for verdict in done:
+            click.echo(verdict["sentence"])
+        if len(done) > 1:
+            word = "REPRODUCED" if passed == len(done) else "NOT REPRODUCED"
+            click.echo(f"{word}: {passed} of {len(done)} rows pass")
+    return 0 if passed == len(done) else 1
+
+
+def _reproduced(row: str, alone: bool, **options: Any) -> dict[str, Any]:
+    """A row's verdict as JSON has it; among several rows one that can't be trained is a failure, and the rest go on."""
     from zoo.reproduction import reproduce
 
-    verdict, run = reproduce(row, seed=seed, output=output, source=source)
-    if as_json:
-        print_json(verdict.as_dict() | {"run": str(run.directory)})
-    else:
-        click.echo(verdict.sentence)
-    return 0 if verdict.passed else 1
+    try:
+        verdict, run = reproduce(row, **options)
+    except ZooError as error:
+        if alone:
+            raise
+        return {"row": row, "passed": False, "sentence": f"FAIL {row}: {error}"}
+    if not alone:
+        click.echo(verdict.sentence, err=True)  # now; the summary comes when all are done
+    return verdict.as_dict() | {"run": str(run.directory)}
 
 
 @command.command(
@@ -179,8 +231,8 @@ Examples:
 def table_command(file: Path | None) -> None:
     """Print the table of all rows in Markdown, or write it between the two marks in a file."""
     from zoo.files import atomic_write
-    from zoo.publishing import table as markdown
-    from zoo.publishing import with_table
+    from zoo.results_table import table as markdown
+    from zoo.results_table import with_table
 
     plugins = _plugins()
     if not any(plugin.folder for plugin in plugins):
@@ -198,14 +250,11 @@ def _plugins() -> list[Plugin]:
     return Registry.discover().plugins
 
 
-def _name(content: dict[str, Any]) -> str:
-    return "/".join((content["architecture"], content["dataset"], content["recipe"]["name"]))
-
-
 def _machine(entry: dict[str, Any]) -> str:
     hardware = entry["hardware"]
     features = ", ".join(hardware.get("features", ()))
-    return f"{hardware['processor']}, {hardware['cores']} cores ({features}), {entry.get('precision', '?')}"
+    cores, precision = hardware.get("cores", "?"), entry.get("precision", "?")
+    return f"{hardware.get('processor', '?')}, {cores} cores ({features}), {precision}"
 
 
 def _versions(entry: dict[str, Any]) -> str:

@@ -96,7 +96,9 @@ def leaderboard(results: Sequence[Result]) -> str:
     )
     note = (
         "The mean over the seeds, ± their standard deviation; the 95 % interval is Wilson's, of the mean count. "
-        "“The chapter” is what it printed. Times are wall times of a whole run. A click on a heading sorts."
+        "Trials are the trainings of the network on the data until the row was published, its own seeds among them. "
+        "“The chapter” is what it printed. Times are wall times of a whole run. A click on a heading sorts. "
+        "[What a row means, and how to reproduce it](guide/results.md)."
     )
     machines = "; ".join(sorted({result.hardware for result in results if result.hardware}))
     caption = _results_caption(results)
@@ -113,6 +115,7 @@ def _board(results: Sequence[Result], rich: bool) -> str:
     columns = [("network", ""), ("data set", ""), ("recipe", ""), ("accuracy", "number"), ("95 % interval", "number")]
     columns += [
         ("seeds", "number"),
+        ("trials", "number"),
         ("parameters", "number"),
         ("the chapter", "number"),
         ("time", "number"),
@@ -136,6 +139,7 @@ def _row(result: Result, rich: bool) -> str:
         printed = result.printed
         cells += [
             (str(len(result.seeds)), len(result.seeds)),
+            ("-" if result.facts.trials is None else str(result.facts.trials), result.facts.trials or 0),
             (f"{result.parameters:,}" if result.parameters else "-", result.parameters or 0),
             ("" if printed is None else f"{printed:.2f} %", printed or 0),
             (duration(result.facts.seconds) if result.facts.seconds else "-", result.facts.seconds or 0),
@@ -143,7 +147,7 @@ def _row(result: Result, rich: bool) -> str:
         ]
     name = escape(result.architecture)
     first = f'<th scope="row" data-value="{name}"><a href="architectures/{name}.html">{name}</a></th>'
-    numeric = {2, 3, 4, 5, 6, 7}
+    numeric = set(range(2, 9))
     return (
         f'<tr data-dataset="{escape(result.dataset)}">{first}'
         + "".join(

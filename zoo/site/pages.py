@@ -175,7 +175,7 @@ def _field(layer: cost.LayerCost) -> str:
 
 def results_table(results: Sequence[Result]) -> str:
     """Results with their intervals and receipts."""
-    header = ("data set", "recipe", "accuracy", "95 % interval", "images", "seeds", "wall time", "images/s")
+    header = ("data set", "recipe", "accuracy", "95 % interval", "images", "seeds", "trials", "wall time", "images/s")
     rows = [
         (
             result.dataset,
@@ -184,13 +184,14 @@ def results_table(results: Sequence[Result]) -> str:
             "{:.2f} to {:.2f}".format(*result.interval),
             f"{result.facts.count:,} {result.facts.part}",
             str(len(result.seeds)),
+            "-" if result.facts.trials is None else str(result.facts.trials),
             duration(result.facts.seconds) if result.facts.seconds else "-",
             f"{result.facts.images_per_second:,.0f}" if result.facts.images_per_second else "-",
         )
         for result in results
     ]
     receipts = "".join(receipt(result) for result in results)
-    return f"{table(header, rows, numeric=range(2, 8))}\n{receipts}"
+    return f"{table(header, rows, numeric=range(2, 9))}\n{receipts}"
 
 
 def with_spread(result: Result) -> str:

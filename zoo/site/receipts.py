@@ -53,9 +53,7 @@ class Result:
     @cached_property
     def interval(self) -> tuple[float, float]:
         """Wilson's interval of the mean count."""
-        from zoo.intervals import wilson
-
-        low, high = wilson(round(self.facts.accuracy * self.facts.count), self.facts.count)
+        low, high = self.facts.interval
         return 100 * low, 100 * high
 
     @property
