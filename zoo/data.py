@@ -69,7 +69,8 @@ def prepare(
         held_out.digests,
     )
     available = len(rows.train)
-    chosen = subset(rows.train, recipe.train, recipe.split_seed, held_out.labels, held_out.digests)
+    seed = recipe.split_seed + recipe.train_seed
+    chosen = subset(rows.train, recipe.train, seed, held_out.labels, held_out.digests)
     rows = replace(rows, train=repeated(chosen, recipe.epoch_images))
     return Data(
         name=name,

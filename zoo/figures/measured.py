@@ -21,7 +21,7 @@ def ladder(measured: MeasuredLadder) -> Figure:
     """The share of validation images that are wrong, a bar per rung from the top down, dots for seeds (SVG)."""
     steps = measured.steps
     wrong = [100 * (1 - step.mean) for step in steps]
-    worst = max(100 * (1 - share) for step in steps for share in step.shares)
+    worst = max(100 * (1 - min(min(step.shares), step.mean - step.spread)) for step in steps)
     with style.styled():
         figure = style.canvas(9.0, 1.5 + 0.46 * len(steps))
         style.headline(figure, f"{measured.title}: what each technique adds")
@@ -58,11 +58,12 @@ def ladder_caption(measured: MeasuredLadder) -> str:
     text = (
         f"{measured.title}: techniques of training, one after the other; each bar keeps all those above it. "
         f"{over or 'One seed'}; {measured.count:,} validation images, and the test images were not looked at. "
-        f"From {100 * steps[0].mean:.2f} % to {100 * steps[-1].mean:.2f} %; the most comes from {label} "
-        f"({100 * gain:+.2f} points)."
+        f"From {100 * steps[0].mean:.2f} % to {100 * steps[-1].mean:.2f} %; the most comes from "
+        f"“{label}” ({100 * gain:+.2f} points)."
     )
     if unclear := measured.unclear():
-        text += f" No more than chance may be: {', '.join(unclear)}."
+        named = ", ".join(f"“{label}”" for label in unclear)
+        text += f" What these add may be chance: {named}."
     return text
 
 
@@ -124,5 +125,5 @@ def _verdict(classical: str, ends: Sequence[tuple[Any, Any, str]]) -> str:
     if with_few == classical != with_many:
         return f"As the claim has it: {classical} is ahead with the fewest images, and {with_many} with the most."
     if with_few != classical:
-        return f"The claim's first half does not hold here: {with_few} is ahead of {classical} even with the fewest images."
+        return f"Against the claim, even with the fewest images {with_few} is ahead of {classical}."
     return f"The claim's second half does not show in this range: {classical} is still ahead with all images."
