@@ -40,6 +40,7 @@ SEEDS = (0, 1, 2)
 HOG = "hog"
 PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)  # scikit-learn's C: the greater, the weaker
 ITERATIONS = 300
+NOTE = "The networks' recipes augment their images; the classical pipeline sees each image as it is."
 
 
 @dataclass(frozen=True)
@@ -228,6 +229,7 @@ def gathered(asked: Asked) -> dict[str, Any]:
         "available": experiment.available,
         "command": f"python experiments/accuracy_against_data.py {experiment.dataset}",
         "told": told(experiment),
+        "note": NOTE,
         "curves": [{"method": titles[method], "runs": results} for method, results in runs.items() if results],
         "versions": versions([]) | {"scikit-learn": _scikit_learn()},
         "hardware": [describe()],

@@ -177,9 +177,9 @@ def stored(**curves: dict[int, list[int]]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("classical", "deep", "verdict"),
     [
-        ((900, 940), (850, 980), "As the claim has it: hog is ahead with the fewest images, and cnn with the most."),
-        ((900, 940), (910, 980), "Against the claim, even with the fewest images cnn is ahead of hog."),
-        ((900, 940), (850, 930), "hog is still ahead with all images."),
+        ((900, 940), (850, 980), "As the claim has it, hog is ahead with the fewest images, and cnn with the most."),
+        ((900, 940), (910, 980), "Against the claim, cnn is ahead of hog even with the fewest images."),
+        ((900, 940), (850, 930), "Against the claim, hog is still ahead with all images."),
     ],
 )
 def test_the_caption_sets_the_measurement_against_the_claim(
@@ -195,6 +195,15 @@ def test_the_caption_sets_the_measurement_against_the_claim(
     assert caption.endswith(verdict)
     assert "With 100 and with 10,000 images: hog 90.1 %" in caption
     assert drawn.amount(one) == drawn.amount(one)
+
+
+@pytest.mark.parametrize(("most", "said"), [(910, "does show here"), (960, "does not show here")])
+def test_the_caption_says_whether_the_classical_method_levels_off(most: int, said: str) -> None:
+    curves = {"hog": {10: [800], 100: [900], 1000: [most]}, "cnn": {10: [800], 100: [900], 1000: [960]}}
+    caption = drawn.amount_caption(measurements.parse_amount(stored(**curves) | {"note": "A last word."}))
+    assert f"fall: hog by {most - 900} %, cnn by 60 %; that the classical method levels off before" in caption
+    assert said in caption
+    assert caption.endswith("A last word.")
 
 
 def test_the_page_shows_what_was_measured_and_says_so_where_nothing_was(tmp_path: Path) -> None:

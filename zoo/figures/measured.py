@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo import style
 from zoo.types import Figure
 
 if TYPE_CHECKING:
-    from zoo.measurements import MeasuredAmount, MeasuredLadder
+    from zoo.measurements import Curve, MeasuredAmount, MeasuredLadder
 
 _COLOURS = ("blue", "vermillion", "green", "orange")
 _MARKS = ("o", "s", "^", "D")
@@ -104,26 +104,45 @@ def _ticks(sizes: Sequence[int], available: int) -> list[str]:
 
 def amount_caption(measurement: MeasuredAmount) -> str:
     """What was measured, what is to be seen, and whether the usual claim holds in this range."""
-    first, *others = measurement.curves
-    ends = [(curve.points[0], curve.points[-1], curve.method) for curve in measurement.curves]
-    few, many = ends[0][0].images, ends[0][1].images
-    seeds = min(len(point.shares) for curve in measurement.curves for point in curve.points)
-    listed = "; ".join(f"{method} {100 * low.mean:.1f} % and {100 * high.mean:.1f} %" for low, high, method in ends)
-    halved = "; ".join(f"{method} by {low.wrong / high.wrong:.1f}" for low, high, method in ends if high.wrong)
-    text = (
-        f"Accuracy on {measurement.count:,} test images of {measurement.dataset}; {seeds} seeds or more, each with "
-        f"another choice of the training images, bars and bands their standard deviation. With {few:,} and with "
-        f"{many:,} images: {listed}. {many / few:.0f} times the data divide the wrong answers of {halved}."
+    curves = measurement.curves
+    few, many = curves[0].points[0].images, curves[0].points[-1].images
+    seeds = min(len(point.shares) for curve in curves for point in curve.points)
+    ends = "; ".join(
+        f"{curve.method} {100 * curve.points[0].mean:.1f} % and {100 * curve.points[-1].mean:.1f} %" for curve in curves
     )
-    return f"{text} {_verdict(first.method, ends)}" if others else text
+    text = (
+        f"Accuracy on {measurement.count:,} test images of {measurement.dataset}, {seeds} seeds, each with another "
+        f"choice of the training images; bars and bands are the standard deviation. With {few:,} and with {many:,} "
+        f"images: {ends}."
+    )
+    note = measurement.stored.get("note", "")
+    return " ".join(filter(None, (text, _tail(curves), _verdict(curves), note)))
 
 
-def _verdict(classical: str, ends: Sequence[tuple[Any, Any, str]]) -> str:
+def _tail(curves: Sequence[Curve]) -> str:
+    """What the last step in the amount of data still gives, and whether the classical method levels off."""
+    if len(curves) < 2 or any(len(curve.points) < 2 or not curve.points[-2].wrong for curve in curves):
+        return ""
+    fall = {curve.method: 1 - curve.points[-1].wrong / curve.points[-2].wrong for curve in curves}
+    listed = ", ".join(f"{method} by {100 * share:.0f} %" for method, share in fall.items())
+    classical, *others = fall.values()
+    before, after = (point.images for point in curves[0].points[-2:])
+    shows = "" if classical < max(others) / 2 else "not "
+    return (
+        f"From {before:,} to {after:,} images the wrong answers fall: {listed}; that the classical method levels off "
+        f"before the networks do does {shows}show here."
+    )
+
+
+def _verdict(curves: Sequence[Curve]) -> str:
     """Who is ahead at both ends, set against the claim."""
-    with_few = max(ends, key=lambda end: end[0].mean)[2]
-    with_many = max(ends, key=lambda end: end[1].mean)[2]
+    if len(curves) < 2:
+        return ""
+    classical = curves[0].method
+    with_few = max(curves, key=lambda curve: curve.points[0].mean).method
+    with_many = max(curves, key=lambda curve: curve.points[-1].mean).method
     if with_few == classical != with_many:
-        return f"As the claim has it: {classical} is ahead with the fewest images, and {with_many} with the most."
+        return f"As the claim has it, {classical} is ahead with the fewest images, and {with_many} with the most."
     if with_few != classical:
-        return f"Against the claim, even with the fewest images {with_few} is ahead of {classical}."
-    return f"The claim's second half does not show in this range: {classical} is still ahead with all images."
+        return f"Against the claim, {with_few} is ahead of {classical} even with the fewest images."
+    return f"Against the claim, {classical} is still ahead with all images."
