@@ -228,7 +228,7 @@ def gathered(asked: Asked) -> dict[str, Any]:
         "count": counts.pop(),
         "available": experiment.available,
         "command": f"python experiments/accuracy_against_data.py {experiment.dataset}",
-        "told": told(experiment),
+        "told": told(experiment, [method for method, results in runs.items() if results]),
         "note": NOTE,
         "curves": [{"method": titles[method], "runs": results} for method, results in runs.items() if results],
         "versions": versions([]) | {"scikit-learn": _scikit_learn()},
@@ -236,14 +236,15 @@ def gathered(asked: Asked) -> dict[str, Any]:
     }
 
 
-def told(experiment: Experiment) -> dict[str, str]:
-    """How it was measured, in words."""
+def told(experiment: Experiment, measured: Sequence[str]) -> dict[str, str]:
+    """How it was measured, in words, of the methods that were."""
     networks = "; ".join(
         f"{one.title}: the quick recipe" + (f" with epochs = {one.keys['epochs']}" if "epochs" in one.keys else "")
         for one in experiment.networks
+        if one.name in measured
     )
     return {
-        "images": "as many of each class, another choice of them for each seed; validation and test parts stay",
+        "images": "as many of each class, another choice of them for each seed, except of all; validation and test parts stay",
         "HOG": f"{experiment.size} x {experiment.size} pixels, cells of {experiment.cell}, nine orientations; C of "
         f"{', '.join(f'{value:g}' for value in PENALTIES)} chosen on the validation part, at most {ITERATIONS} "
         "iterations of L-BFGS",

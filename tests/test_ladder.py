@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
 from pathlib import Path
@@ -96,14 +98,20 @@ def climbed(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         with pytest.raises(Killed):
             ladders.climb(ladder, registry, folder, Killer(quiet=True))
         first = {path: path.stat().st_mtime_ns for path in folder.glob("*/run.json")}
-        assert main(["results", "ladder", "tiny-net", "mnist", "--output", str(folder)]) == 0
-    return {"folder": folder, "ladder": ladder, "plugin": plugin, "seen": seen, "first": first}
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            assert main(["results", "ladder", "tiny-net", "mnist", "--output", str(folder)]) == 0
+    return {"folder": folder, "ladder": ladder, "plugin": plugin, "seen": seen, "first": first, "told": told}
 
 
 def test_what_has_finished_is_not_trained_again(climbed: dict[str, Any]) -> None:
     assert len(climbed["first"]) == 1
     assert {path: path.stat().st_mtime_ns for path in climbed["first"]} == climbed["first"]
     assert len(list(climbed["folder"].glob("*/run.json"))) == 2
+
+
+def test_a_forecast_of_what_is_left_comes_before_the_training(climbed: dict[str, Any]) -> None:
+    told = climbed["told"].getvalue()
+    assert 0 <= told.find("Trainings that are left: 1, about") < told.find("== 1 of 2")
 
 
 def test_the_test_part_is_not_looked_at(climbed: dict[str, Any]) -> None:
@@ -166,9 +174,9 @@ def test_a_dry_run_prints_the_rungs_and_the_time_that_is_left(
     done = capsys.readouterr()
     assert "schedule = one-cycle, learning_rate = 0.02" in done.out
     assert done.out.count("1 of 1") == 2
-    assert "left" not in done.err
+    assert "that are left" not in done.err
     assert main(["results", "ladder", "tiny-net", "mnist", "--dry-run", "--output", str(tmp_path)]) == 0
-    assert "The 2 runs that are left take about" in capsys.readouterr().err
+    assert "Trainings that are left: 2, about" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -236,11 +244,13 @@ def test_a_pair_without_a_ladder_is_told_which_there_are() -> None:
         ladders.find("resnet50", "mnist", Registry.discover())
 
 
-def test_flip_averaging_is_measured_on_the_network_that_the_rung_before_it_trains() -> None:
+def test_flip_averaging_is_measured_on_the_network_that_the_rung_before_it_trains(tmp_path: Path) -> None:
     ladder, _ = ladders.find("vgg16-bn", "catsdogs", Registry.discover())
     last = len(ladder.rungs) - 1
     assert ladder.trained(last) == ladder.trained(last - 1) == last
     assert [ladder.trained(number) for number in range(last - 1)] == list(range(last - 1))
+    trained = {number for number, _ in ladders.left(ladder, Registry.discover(), tmp_path)}
+    assert trained == set(range(len(ladder.rungs))) - {last - 1}
 
 
 # what was measured ----------------------------------------------------------------------------------------------

@@ -195,6 +195,22 @@ def check(ladder: Ladder, registry: Registry, path: Path) -> None:
 # the measurement ------------------------------------------------------------------------------------------------
 
 
+def left(
+    ladder: Ladder, registry: Registry, folder: Path, source: Path | None = None
+) -> dict[tuple[int, int], tuple[Request, Path]]:
+    """The trainings that `folder` has no finished run of, by (rung, seed), with their directories; each once."""
+    found: dict[tuple[int, int], tuple[Request, Path]] = {}
+    for number in dict.fromkeys(map(ladder.trained, range(len(ladder.rungs)))):
+        rung = ladder.rungs[number]
+        resolved = ladder.resolved(rung, registry)
+        for seed in ladder.seeds:
+            request = ladder.request(rung, seed, source)
+            directory = repeated.place(folder, request, resolved)
+            if not repeated.finished(directory):
+                found[number, seed] = request, directory
+    return found
+
+
 def climb(
     ladder: Ladder,
     registry: Registry,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -44,14 +45,14 @@ def command(
     """Train ARCH on DATASET with one technique after the other, and measure what each adds.
 
     A ladder is a file of the architecture's package, ladders/DATASET.toml. Every rung is trained for every seed and
-    measured on validation images; test images are not looked at. What has finished is not trained again. The result
-    goes into the package, from where the site draws it, unless it is a trial.
+    measured on validation images; test images are not looked at. A forecast comes first. What has finished is not
+    trained again. The result goes into the package, from where the site draws it, unless it is a trial.
     """
     from zoo import ladder as ladders
     from zoo.figures.measured import ladder as draw
     from zoo.files import atomic_write
     from zoo.measurements import parse_ladder
-    from zoo.progress import Reporter
+    from zoo.progress import Reporter, duration
     from zoo.registry import Registry
     from zoo.runs import runs_root
 
@@ -59,11 +60,17 @@ def command(
     found, plugin = ladders.find(architecture, dataset, registry)
     asked = found.trial(settings, _numbers(seeds))
     folder = output or runs_root() / "ladders" / f"{architecture}-{dataset}"
-    if dry_run:
-        _plan(asked, registry, folder, source)
-        return
     kept = ladders.path_of(plugin, asked)
-    content = ladders.climb(asked, registry, folder, Reporter(), source, verbose())
+    left = ladders.left(asked, registry, folder, source)
+    if dry_run:
+        _plan(asked, set(left))
+    reporter = Reporter()
+    if left:
+        seconds = ladders.forecast([request for request, _ in left.values()], verbose())
+        reporter.note(f"Trainings that are left: {len(left)}, about {duration(seconds)} on this machine.")
+    if dry_run:
+        return
+    content = ladders.climb(asked, registry, folder, reporter, source, verbose())
     measured = parse_ladder(content)
     drawn = draw(measured)
     paths = [folder / "ladder.json", folder / f"{drawn.name}.svg"]
@@ -97,26 +104,17 @@ def _table(measured: MeasuredLadder) -> str:
     return table(header, rows, right=header[1:], gives_way="technique", width=terminal_width())
 
 
-def _plan(asked: Ladder, registry: Registry, folder: Path, source: Path | None) -> None:
-    """Print the rungs with the keys that they change, and on standard error the forecast."""
-    from zoo import ladder as ladders
-    from zoo import repeated
+def _plan(asked: Ladder, left: Set[tuple[int, int]]) -> None:
+    """Print the rungs with the keys that they change, and how many of their runs are done."""
     from zoo.markup import plain
-    from zoo.progress import duration
 
     rows = []
-    left: list[Any] = []
-    for rung in asked.rungs:
-        resolved = asked.resolved(rung, registry)
-        requests = [asked.request(rung, seed, source) for seed in asked.seeds]
-        open_ = [one for one in requests if not repeated.finished(repeated.place(folder, one, resolved))]
-        left += open_
+    total = len(asked.seeds)
+    for number, rung in enumerate(asked.rungs):
+        done = sum((asked.trained(number), seed) not in left for seed in asked.seeds)
         changes = ", ".join(f"{key} = {plain(value)}" for key, value in rung.keys.items())
-        rows.append((rung.label, rung.architecture, changes or "-", f"{len(requests) - len(open_)} of {len(requests)}"))
+        rows.append((rung.label, rung.architecture, changes or "-", f"{done} of {total}"))
     header = ("technique", "network", "changes", "done")
     click.echo(table(header, rows, right=("done",), gives_way="changes", width=terminal_width()))
     shared = ", ".join(f"{key} = {plain(value)}" for key, value in asked.keys.items())
     click.echo(f"\nAll of them: recipe {asked.recipe}, {shared}; seeds {', '.join(map(str, asked.seeds))}")
-    if left:
-        seconds = ladders.forecast(left, verbose())
-        click.echo(f"The {len(left)} runs that are left take about {duration(seconds)} on this machine.", err=True)
