@@ -244,7 +244,8 @@ def told(experiment: Experiment, measured: Sequence[str]) -> dict[str, str]:
         if one.name in measured
     )
     return {
-        "images": "as many of each class, another choice of them for each seed, except of all; validation and test parts stay",
+        "images": "as many of each class, another choice of them for each seed, except of all; validation and test "
+        "parts stay",
         "HOG": f"{experiment.size} x {experiment.size} pixels, cells of {experiment.cell}, nine orientations; C of "
         f"{', '.join(f'{value:g}' for value in PENALTIES)} chosen on the validation part, at most {ITERATIONS} "
         "iterations of L-BFGS",

@@ -14,7 +14,6 @@ from zoo.cli.text import table, terminal_width
 if TYPE_CHECKING:
     from zoo.ladder import Ladder
     from zoo.measurements import MeasuredLadder
-    from zoo.registry import Registry
 
 
 @click.command(
