@@ -68,7 +68,7 @@ lock: $(READY) ## renew requirements.lock from pyproject.toml
 
 clean: ## remove .venv and what tools leave behind; runs stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find zoo plugins datasets tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find zoo plugins datasets tests benchmarks experiments -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(LOCKED): requirements.lock
 	@python=$$(scripts/find-python) || exit 1; \

@@ -22,7 +22,7 @@ from zoo.data import find_source, prepare, rehearsal
 from zoo.errors import DataError
 from zoo.finish import write_quarantine
 from zoo.recipes import Recipe
-from zoo.splits import split_rows, subset
+from zoo.splits import repeated, split_rows, subset
 from zoo.types import Example, Examples, PartName
 
 ALL = ("train", "validation", "test")
@@ -100,6 +100,14 @@ def test_a_subset_has_as_many_of_each_class_and_depends_on_the_seed_and_the_cont
     assert set(subset(rows, 30, 0, labels, content)) < set(taken), "a smaller subset lies in a larger one"
     for count in (0, 402, 1000):
         assert subset(rows, count, 0, labels, content) is rows
+
+
+def test_rows_come_again_in_turn_until_they_are_enough() -> None:
+    rows = np.array([3, 5, 9])
+    assert repeated(rows, 8).tolist() == [3, 5, 9, 3, 5, 9, 3, 5]
+    for enough in (0, 2, 3):
+        assert repeated(rows, enough) is rows
+    assert len(repeated(rows[:0], 8)) == 0
 
 
 def test_shuffle_is_numpys_permutation_with_validation_last() -> None:
@@ -182,6 +190,19 @@ def test_training_images_may_be_larger() -> None:
     assert data.train.take([0, 1]).shape == (2, 24, 24, 1)
     assert data.validation.take().shape == (5, 20, 20, 1)
     assert data.test.take().shape == (10, 20, 20, 1)
+
+
+def test_few_images_fill_an_epoch_and_another_choice_of_them_leaves_the_other_parts() -> None:
+    base = {"image_size": 8, "validation": 5, "train": 12, "epoch_images": 30}
+    first, second = (prepare(grey(), "grey", Recipe(**base, train_seed=seed), 1) for seed in (0, 1))
+    assert (len(first.train), len(set(first.train.keys))) == (30, 12)
+    assert first.notes[-2:] == (
+        "12 of 45 training images are used",
+        "an epoch shows the 12 training images 2.5 times",
+    )
+    assert first.train.take()[12:24].tolist() == first.train.take()[:12].tolist()
+    assert set(first.train.keys) != set(second.train.keys)
+    assert (first.validation.keys, first.test.keys) == (second.validation.keys, second.test.keys)
 
 
 def test_a_class_without_training_images_is_told() -> None:

@@ -80,7 +80,7 @@ def test_the_lock_pins_every_dependency_within_its_range() -> None:
             assert pin.operator == "==", line
             pinned[canonicalize_name(requirement.name)] = pin.version
     wanted = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
-    for extra in ("test", "dev", "docs"):
+    for extra in ("test", "dev", "docs", "experiments"):
         wanted += [Requirement(text) for text in PROJECT["project"]["optional-dependencies"][extra]]
     outside = [str(want) for want in wanted if pinned[canonicalize_name(want.name)] not in want.specifier]
     assert outside == []

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import active, budget, pipeline, training
+from zoo import active, api, budget, pipeline, training
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.export import load_weights
 from zoo.pipeline import Request
@@ -315,6 +315,20 @@ def test_xla_compiles_the_step_and_learns_the_same(tmp_path):
 def test_what_needs_a_validation_part_is_refused_without_one(tmp_path, setting):
     with pytest.raises(UsageError, match="need a validation part"):
         train(tmp_path / "run", [*BASE, "validation=0", setting])
+
+
+def test_without_the_test_part_the_result_is_that_of_validation_also_after_a_resume(tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match="--no-test needs a validation part"):
+        train(tmp_path / "none", [*BASE, "validation=0"], test=False)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 5, RuntimeError)
+        with pytest.raises(RuntimeError):
+            train(tmp_path / "run", [*BASE, "epochs=1"], test=False)
+    run = pipeline.resume(Run(tmp_path / "run"), Reporter(quiet=True))
+    assert (run.metrics["part"], run.metrics["count"]) == ("validation", 30)
+    assert run.receipt["dataset"]["counts"] == {"training": 270, "validation": 30, "test": 0}
+    assert run.receipt["command"].endswith("--no-test --no-export")
+    assert api.evaluate(run, quiet=True)["correct"] == run.metrics["correct"]
 
 
 def test_the_moving_average_is_what_is_published(tmp_path):

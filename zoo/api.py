@@ -48,6 +48,7 @@ def train(
     strict: bool = False,
     devices: int = 1,
     minutes: float | None = None,
+    test: bool = True,
     quiet: bool = False,
     verbose: bool = False,
 ) -> Run:
@@ -55,7 +56,8 @@ def train(
 
     `devices` is how many GPUs share each batch (0: all there are); `minutes` fits the training into a time.
     `settings` are "key=value" strings, `overrides` recipe keys with their values (they win); `config` is a
-    TOML file of recipe keys. `rehearse` runs a few steps on generated images.
+    TOML file of recipe keys. `rehearse` runs a few steps on generated images. Without `test` the test part is left
+    alone and the result is that of the validation part: for tuning.
     """
     from zoo import pipeline
     from zoo.pipeline import Request
@@ -75,6 +77,7 @@ def train(
         strict=strict,
         devices=devices,
         minutes=minutes,
+        test=test,
     )
     return pipeline.train(request, Reporter(quiet=quiet), verbose)
 
@@ -292,6 +295,7 @@ def evaluate(
         receipt["dataset"]["name"],
         source=_path(source),
         rehearse=receipt["rehearsal"],
+        test=receipt.get("test", True),
     )
     prepared = Prepared(request, found.resolved)
     data = prepared.data(Reporter(quiet=quiet))

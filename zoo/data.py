@@ -51,7 +51,7 @@ def prepare(
     be decoded or split.
     """
     from zoo.cache import Form, open_cache
-    from zoo.splits import split_rows, subset
+    from zoo.splits import repeated, split_rows, subset
 
     def form(size: int) -> Form:
         return Form(size, size, channels, recipe.resize, recipe.interpolation)
@@ -69,7 +69,9 @@ def prepare(
         held_out.digests,
     )
     available = len(rows.train)
-    rows = replace(rows, train=subset(rows.train, recipe.train, recipe.split_seed, held_out.labels, held_out.digests))
+    seed = recipe.split_seed + recipe.train_seed
+    chosen = subset(rows.train, recipe.train, seed, held_out.labels, held_out.digests)
+    rows = replace(rows, train=repeated(chosen, recipe.epoch_images))
     return Data(
         name=name,
         class_names=examples.class_names,
@@ -82,7 +84,7 @@ def prepare(
             *([examples.note] if examples.note else []),
             *_adaptations(held_out, form(recipe.image_size)),
             *rows.notes,
-            *_part_of(available, len(rows.train)),
+            *_part_of(available, len(chosen), len(rows.train)),
             *_missing_classes(examples.class_names, train, rows),
         ),
         quarantine=held_out.quarantine,
@@ -218,8 +220,9 @@ def _pixels(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"
 
 
-def _part_of(available: int, used: int) -> list[str]:
-    return [f"{used:,} of {available:,} training images are used"] if used < available else []
+def _part_of(available: int, used: int, shown: int) -> list[str]:
+    notes = [f"{used:,} of {available:,} training images are used"] if used < available else []
+    return notes + [f"an epoch shows the {used:,} training images {shown / used:.4g} times"] * (used < shown)
 
 
 def _missing_classes(class_names: Sequence[str], cache: Cache, rows: Rows) -> list[str]:

@@ -131,7 +131,8 @@ def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Sessi
     receipt = run.receipt
     name, dataset = receipt["spec"]["name"], receipt["dataset"]["name"]
     try:
-        prepared = Prepared(Request(name, dataset, source=source, rehearse=receipt["rehearsal"]), run.resolved)
+        asked = {"rehearse": receipt["rehearsal"], "test": receipt.get("test", True)}
+        prepared = Prepared(Request(name, dataset, source=source, **asked), run.resolved)
         data = prepared.data(reporter)
     except (DataError, PluginError, UsageError) as error:
         if source is not None:

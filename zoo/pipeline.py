@@ -27,7 +27,7 @@ from zoo.registry import Plugin, Registry
 from zoo.rehearsal import rehearsal_examples, rehearsal_recipe
 from zoo.runs import Run, new_directory
 from zoo.session import Session
-from zoo.types import Data, Examples, Spec
+from zoo.types import Data, Examples, Part, Spec
 
 if TYPE_CHECKING:
     from zoo.active import ActiveRun
@@ -57,6 +57,7 @@ class Request:
     strict: bool = False
     devices: int = 1  # 0: all that there are
     minutes: float | None = None  # the run's time; None: as long as the recipe takes
+    test: bool = True  # False: the test part is left alone, and the result is that of the validation part
 
     @property
     def command(self) -> str:
@@ -77,7 +78,8 @@ class Request:
             words += ["--seed", str(self.seed)]
         if self.devices != 1:
             words += ["--devices", str(self.devices or "all")]
-        return shlex.join(words + ["--rehearse"] * self.rehearse + ["--no-export"] * (not self.export))
+        words += ["--rehearse"] * self.rehearse + ["--no-test"] * (not self.test)
+        return shlex.join(words + ["--no-export"] * (not self.export))
 
 
 class Prepared:
@@ -134,6 +136,8 @@ class Prepared:
             data = prepare(self.examples, self.dataset.name, recipe, self.channels, reporter_progress(reporter))
         finally:
             reporter.stop()
+        if not self.request.test:
+            data = without_test(data)
         check_parts(recipe, data)
         return data
 
@@ -204,6 +208,14 @@ def check_against_card(recipe: Recipe, architecture: Plugin) -> None:
     pretrained.check(recipe.weights, architecture)
 
 
+def without_test(data: Data) -> Data:
+    """The data for tuning: nothing of the test part is looked at. Raises UsageError without a validation part."""
+    if not len(data.validation):
+        raise UsageError("--no-test needs a validation part to report: --set validation=5000")
+    kept = Part(data.test.images, data.test.rows[:0], data.test.labels[:0], [])
+    return replace(data, test=kept, notes=(*data.notes, f"the {len(data.test):,} test images are left alone"))
+
+
 def check_parts(recipe: Recipe, data: Data) -> None:
     """Raise UsageError if the recipe asks for what the split of the data does not have."""
     if not len(data.train):
@@ -259,6 +271,7 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
             rehearse=receipt["rehearsal"],
             export=receipt["export"],
             strict=receipt["strict"],
+            test=receipt.get("test", True),
         )
         prepared = Prepared(request, kept.recipe(run))
         data = prepared.data(reporter)

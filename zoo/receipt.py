@@ -55,6 +55,7 @@ def make(
         "determinism": False,
         "export": request.export,
         "strict": request.strict,
+        "test": request.test,
         "minutes": request.minutes,
         "versions": versions(plugin_versions(prepared)),
         "hardware": describe(),

@@ -56,6 +56,8 @@ class Recipe:
     validation: int = _key(0, "images split off the training part for validation")
     test: int = _key(0, "images split off for the test, where none is published")
     train: int = _key(0, "images to train on, a seeded subset with as many of each class; 0: all")
+    train_seed: int = _key(0, "another choice of those images, from the same split")
+    epoch_images: int = _key(0, "least images in an epoch: fewer come again, augmented anew; 0: each comes once")
     # network
     options: dict[str, Any] = _key({}, "the architecture's own options")
     weights: str = _key("", "weights to begin with: a name on the card (imagenet), or the path of a file")

@@ -82,6 +82,14 @@ def subset(rows: Array, count: int, seed: int, labels: Array, digests: Array) ->
     return taken
 
 
+def repeated(rows: Array, least: int) -> Array:
+    """The rows again and again, in the same order, until they are at least `least`; no row comes twice more often."""
+    if not len(rows) or len(rows) >= least:
+        return rows
+    again: Array = np.resize(rows, least)
+    return again
+
+
 def _affordable(count: int, validation: int, test: int) -> tuple[int, int]:
     """Scale both down, in proportion, if they leave less than half of the images for training."""
     parts = 1 + bool(validation) + bool(test)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli import ladder
 from zoo.cli.text import facts, number, percent, print_json, table, terminal_width
 from zoo.errors import UsageError, ZooError
 from zoo.intervals import wilson
@@ -24,6 +25,7 @@ Examples:
   zoo results show cnn/mnist/quick
   zoo results reproduce fc-keras/mnist/quick
   zoo results publish runs/cnn-mnist/* --trials 7
+  zoo results ladder cnn mnist --dry-run
 
 \b
 A ROW is ARCH/DATASET/RECIPE.
@@ -31,6 +33,9 @@ A ROW is ARCH/DATASET/RECIPE.
 )
 def command() -> None:
     """Published results: list them, look behind them, reproduce them, publish your own."""
+
+
+command.add_command(ladder.command)
 
 
 @command.command(

@@ -41,6 +41,7 @@ Examples:
   zoo train cnn mnist --set validation=5000 --set keep_best=3
   zoo train vgg16 catsdogs --devices all --set xla=true
   ZOO_TENSORBOARD=1 zoo train cnn mnist        curves for: tensorboard --logdir runs
+  zoo train cnn mnist --no-test --set ema=0.99 for tuning: validation alone is looked at
   zoo train cnn mnist --dry-run                the recipe, where its values come from, the forecast
   zoo train --resume last                      go on with the newest run
 """
@@ -65,6 +66,7 @@ Examples:
 @click.option("--rehearse", is_flag=True, help="A few steps of everything on generated images.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved recipe and the forecast; train nothing.")
 @click.option("--no-export", is_flag=True, help="Skip the LiteRT and Keras files; zoo predict then exports.")
+@click.option("--no-test", is_flag=True, help="Leave the test part alone; the result is that of validation.")
 @click.option("--strict", is_flag=True, help="A failing observer plugin ends the run.")
 @click.option(
     "--devices",
@@ -118,6 +120,7 @@ def _train(options: dict[str, Any]) -> None:
 
     overrides = {key: value for key in FLAGS if (value := options.pop(key)) is not None}
     dry_run, no_export = options.pop("dry_run"), options.pop("no_export")
+    options["test"] = not options.pop("no_test")
     options["settings"] = tuple(options["settings"])
     request = Request(**options, overrides=overrides, export=not no_export)
     try:

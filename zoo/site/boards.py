@@ -9,9 +9,11 @@ from typing import Any
 
 from zoo import chapter, style
 from zoo.markup import escape, figure, table
+from zoo.measurements import amounts
 from zoo.progress import duration
 from zoo.registry import Plugin
 from zoo.runs import captions_of
+from zoo.site import measured
 from zoo.site.assets import folder_of
 from zoo.site.pages import origin_of, pictures, with_spread
 from zoo.site.receipts import Result
@@ -216,6 +218,13 @@ def chapter_today(architectures: Sequence[Plugin], results: Sequence[Result]) ->
     ]
     for experiment in chapter.EXPERIMENTS:
         parts += _experiment(experiment, results, by_name.get(experiment.architecture))
+        parts += measured.of_experiment(experiment.architecture, experiment.dataset, architectures)
+    if amounts(measured.KEPT):
+        parts += [
+            "## The claim about the amount of data",
+            "The chapter draws, without a measurement, classical methods that level off as data grow and deep networks "
+            "that go on improving. [Here is the measurement](concepts/pipelines.md#how-much-data).",
+        ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -14,11 +14,12 @@ from zoo.graph import Graph
 from zoo.markup import figure
 from zoo.registry import Plugin, Registry
 from zoo.runs import captions_of
-from zoo.site import boards, concepts, pages, receipts, reference
+from zoo.site import boards, concepts, measured, pages, receipts, reference
 from zoo.site.assets import folder_of
 from zoo.types import Figure
 
 PACKAGE = Path(zoo.__file__).parent
+_MEASURED = "<!-- measured: amount of data -->"
 _SLOT = re.compile(r"^<!-- drawing: ([\w-]+) -->$", re.MULTILINE)
 
 
@@ -85,6 +86,7 @@ class Site:
                     made[f"architectures/{plugin.name}/{view}.svg"] = content
         for plugin in self.datasets:
             made[f"datasets/{plugin.name}.md"] = pages.dataset(plugin, self.architectures, self.results)
+        made |= measured.pictures(self.architectures)
         for drawing in drawings().values():
             made[f"concepts/images/{drawing.name}.{drawing.format}"] = drawing.content
         return made
@@ -127,13 +129,14 @@ def guides(config_file: str | None) -> dict[str, Path]:
 
 
 def with_drawings(markdown: str) -> str:
-    """A page with its drawings where it says `<!-- drawing: NAME -->`."""
+    """A page with its drawings where it says `<!-- drawing: NAME -->`, and the measurement where it asks for that."""
 
     def drawing(slot: re.Match[str]) -> str:
         drawn = drawings()[slot[1]]
         return figure(f"images/{drawn.name}.{drawn.format}", drawn.caption, drawn.caption)
 
-    return _SLOT.sub(drawing, markdown)
+    markdown = _SLOT.sub(drawing, markdown)
+    return markdown.replace(_MEASURED, measured.amount()) if _MEASURED in markdown else markdown
 
 
 def footer() -> str:

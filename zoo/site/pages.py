@@ -18,6 +18,7 @@ from zoo.recipes import available, resolve
 from zoo.registry import Plugin
 from zoo.report import group_figures, says
 from zoo.runs import captions_of
+from zoo.site import measured
 from zoo.site.assets import folder_of
 from zoo.site.receipts import Result
 from zoo.units import scaled, size_of
@@ -98,6 +99,7 @@ def architecture(
     if graph:
         parts += ["## Diagram", diagram(plugin.name, graph), "## Layers and cost", layers(graph)]
     parts += ["## Results", results_table(own) if own else _no_results(plugin)]
+    parts += measured.ladders_of(plugin)
     origin = origin_of(folder)
     for title, part in _GROUPS:
         if found := grouped.get(part):
