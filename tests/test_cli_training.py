@@ -115,8 +115,11 @@ def test_a_stopped_run_resumes_to_the_same_bits(finished, folder, number):
         assert process.returncode == 130
         assert f"zoo train --resume {name}" in stderr
         assert Run(folder / name).status == "interrupted"
+    before = Run(folder / name).receipt["seconds"]
+    assert before > 0
     resumed = zoo("train", "--resume", name, cwd=folder)
     assert resumed.returncode == 0, resumed.stderr
+    assert Run(folder / name).receipt["seconds"] > before  # of all its sittings
     assert "Going on after step" in resumed.stderr
     assert weights(folder / name) == weights(folder / "whole")
     for file in ("history.csv", "metrics.json", "predictions.csv"):

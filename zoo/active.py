@@ -7,6 +7,7 @@ import io
 import logging
 import signal
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -62,6 +63,7 @@ class ActiveRun:
         self._stopping = threading.Event()
         self._evaluator: tuple[Model, Any] | None = None
         self._images_per_second = 0.0
+        self._began, self._earlier = time.monotonic(), float(run.receipt.get("seconds", 0.0))
 
     # what hooks may use ---------------------------------------------------------------------------------------
 
@@ -93,6 +95,11 @@ class ActiveRun:
 
     def checkpoint(self, step: int, state: Mapping[str, Array]) -> None:
         checkpoints.write(self.run.checkpoints, "state", step, state, {"step": step, "history": self.history})
+        self.note_time()
+
+    def note_time(self) -> None:
+        """Write into the receipt how many seconds the run has taken, those before it was interrupted or killed too."""
+        self.run.update(seconds=round(self._earlier + time.monotonic() - self._began, 1))
 
     def log(self, step: int, **values: float) -> None:
         if self.rehearsal:

@@ -303,7 +303,6 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: S
     from zoo.contract import parameters_of
     from zoo.finish import conclude, finish
 
-    began = time.monotonic()
     active = ActiveRun(run, prepared.session, prepared.resolved, run.receipt["precision"], reporter, devices)
     try:
         with active.stoppable():
@@ -333,8 +332,7 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: S
         run.update(status="failed", reason=f"{type(error).__name__}: {error}".splitlines()[0])
         raise
     finally:
-        seconds = run.receipt.get("seconds", 0.0) + time.monotonic() - began
-        run.update(seconds=round(seconds, 1))
+        active.note_time()
     # the report says how long all before it took
     closing.close(run, lambda: prepared.session.notify("zoo_run_finished", run=active))
     conclude(active, prepared)
