@@ -50,6 +50,15 @@ def test_a_receipt_gives_means_over_its_seeds(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "network"),
+    [({}, "net"), ({"width": 1.0}, "net"), ({"width": 0.17}, "net (width=0.17)"), ({"width": "odd"}, "net")],
+)
+def test_a_narrow_network_says_so(tmp_path: Path, options: Any, network: str) -> None:
+    recipe = {"name": "quick", "values": {"options": options}}
+    assert read(write(tmp_path, RECEIPT | {"recipe": recipe})).network == network
+
+
 def test_what_is_not_needed_may_be_missing(tmp_path: Path) -> None:
     bare = RECEIPT | {"recipe": {"name": "quick"}, "seeds": [{"count": 10, "correct": 0}]}
     result = read(write(tmp_path, bare))

@@ -36,7 +36,7 @@ class Result:
     `accuracy` is a share (0..1) of `count` images of `part`, `spread` the standard deviation over the seeds (None
     for one); `seconds` is the median wall time of a run, `images_per_second` that of training; `size` is the
     image's in pixels; `trials` is how many trainings of the network on the data there were when the row was published,
-    the row's own among them. None is unknown.
+    the row's own among them; `width` is what the network's filters were multiplied by. None is unknown.
     """
 
     architecture: str
@@ -53,6 +53,12 @@ class Result:
     command: str
     file: str
     trials: int | None = None
+    width: float = 1.0
+
+    @property
+    def network(self) -> str:
+        """The architecture, with its width if that is not 1: "vgg16-bn (width=0.17)"."""
+        return self.architecture if self.width == 1 else f"{self.architecture} (width={self.width:g})"
 
     @property
     def row(self) -> str:
@@ -181,7 +187,9 @@ def _result(content: Any, file: str) -> Result:
     mean = sum(shares) / len(shares)
     squares = sum((share - mean) ** 2 for share in shares)
     values = recipe.get("values")
-    size = values.get("image_size") if isinstance(values, dict) else None
+    values = values if isinstance(values, dict) else {}
+    size, options = values.get("image_size"), values.get("options")
+    width = _number(options.get("width")) if isinstance(options, dict) else None
     return Result(
         architecture=_field(content, "architecture", str),
         dataset=_field(content, "dataset", str),
@@ -197,6 +205,7 @@ def _result(content: Any, file: str) -> Result:
         command=str(runs[0].get("command", "")),
         file=file,
         trials=trials if _is_count(trials := content.get("trials")) else None,
+        width=width or 1.0,
     )
 
 

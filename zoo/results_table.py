@@ -60,7 +60,7 @@ def _line(result: Result) -> str:
     low, high = result.interval
     printed = chapter.experiment(result.architecture, result.dataset)
     cells = (
-        f"`{result.architecture}`",
+        f"`{result.network}`",
         f"`{result.dataset}`",
         result.recipe,
         f"{100 * result.accuracy:.2f}{spread}",

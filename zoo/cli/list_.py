@@ -54,7 +54,7 @@ JSON is a list of rows; each has
   results   published results that count, the most accurate first, each with
             architecture, dataset, recipe, part, accuracy (0 to 1), spread,
             count, seeds, seconds, images_per_second, size, command, file,
-            trials, row, interval (95 %, of the mean)
+            trials, width, row, interval (95 %, of the mean)
   packaged  trained networks inside the package
   data      of a data set: built in, in place, to fetch, or null (unknown)
 Null is unknown. Rows and keys may be added in later versions.

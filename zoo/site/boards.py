@@ -148,7 +148,8 @@ def _row(result: Result, rich: bool) -> str:
             (f"<code>{escape(result.facts.command)}</code>", result.facts.command),
         ]
     name = escape(result.architecture)
-    first = f'<th scope="row" data-value="{name}"><a href="architectures/{name}.html">{name}</a></th>'
+    network = escape(result.facts.network)
+    first = f'<th scope="row" data-value="{network}"><a href="architectures/{name}.html">{network}</a></th>'
     numeric = set(range(2, 9))
     return (
         f'<tr data-dataset="{escape(result.dataset)}">{first}'
@@ -189,7 +190,7 @@ def results_drawing(results: Sequence[Result]) -> Figure:
                     marks[result.architecture],
                     color=colour,
                     markersize=8,
-                    label=f"{result.architecture}, {result.recipe}",
+                    label=f"{result.facts.network}, {result.recipe}",
                 )
                 if result.printed is not None:
                     axes.plot([x], [result.printed], "o", markerfacecolor="none", color=style.FAINT_INK, markersize=11)
