@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import keras
 import pytest
@@ -268,6 +269,20 @@ def test_resnet50_folds_onto_one_screen() -> None:
     ]
     assert folded.nodes[5].detail == "6 residual blocks: Conv 1x1, 256 -> 3x3, 256 -> 1x1, 1024"
     assert len(folded.edges) == len(folded.nodes) - 1
+
+
+def test_a_convolution_with_its_normalisation_is_no_block() -> None:
+    parts = [("conv1", "Conv 3x3, 8"), ("conv1_bn", "BatchNormalization"), ("conv1_relu", "ReLU")]
+    parts += [("conv2", "Conv 3x3, 8"), ("conv2_bn", "BatchNormalization"), ("conv2_relu", "ReLU")]
+    kinds = ["convolution", "normalisation", "activation"] * 2
+    pool = Node("block1_pool", "pooling", "MaxPool 2x2", stage="block1")
+    nodes = [
+        Node(f"block1_{name}", kind, detail, stage="block1") for (name, detail), kind in zip(parts, kinds, strict=True)
+    ]
+    nodes.append(pool)
+    edges = [(before.name, after.name) for before, after in pairwise(nodes)]
+    (stage,) = fold(Graph("net", tuple(nodes), tuple(edges))).nodes
+    assert stage.detail == "2 x Conv 3x3, 8 + MaxPool 2x2"
 
 
 def test_a_stage_that_others_interrupt_becomes_several_nodes_and_no_cycle() -> None:

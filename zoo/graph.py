@@ -299,9 +299,10 @@ def _stage_summary(stage: str, members: list[Node]) -> str:
     for node in members:
         if match := re.match(rf"{re.escape(stage)}_([A-Za-z]+\d+)_", node.name):
             blocks.setdefault(match[1], []).append(node)
-    if len(blocks) > 1:
-        # the first block of a stage often has a projection of its own; the last is the typical one
-        typical = [node for node in list(blocks.values())[-1] if node.kind not in (*_MINOR, "merge")]
+    # the first block of a stage often has a projection of its own; the last is the typical one
+    last = list(blocks.values())[-1] if blocks else []
+    typical = [node for node in last if node.kind not in (*_MINOR, "merge")]
+    if len(blocks) > 1 and typical:
         adds = any(node.detail.startswith("Add") for node in members)
         steps = " -> ".join(_without_activation(node) for node in typical).replace("-> Conv ", "-> ")
         return f"{len(blocks)} {'residual ' * adds}blocks: {steps}"
