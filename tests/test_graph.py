@@ -285,6 +285,19 @@ def test_a_convolution_with_its_normalisation_is_no_block() -> None:
     assert stage.detail == "2 x Conv 3x3, 8 + MaxPool 2x2"
 
 
+def test_blocks_that_are_counted_by_letters_are_one_stage() -> None:
+    nodes = [Node("image", "input", "Input")]
+    for letter in "ab":
+        nodes += [
+            Node(f"block2{letter}_expand", "convolution", "Conv 1x1, 6", stage="block2"),
+            Node(f"block2{letter}_project", "convolution", "Conv 1x1, 2", stage="block2"),
+            Node(f"block2{letter}_add", "merge", "Add", stage="block2"),
+        ]
+    edges = [(before.name, after.name) for before, after in pairwise(nodes)]
+    _, stage = fold(Graph("net", tuple(nodes), tuple(edges))).nodes
+    assert (stage.name, stage.detail) == ("block2", "2 residual blocks: Conv 1x1, 6 -> 1x1, 2")
+
+
 def test_a_stage_that_others_interrupt_becomes_several_nodes_and_no_cycle() -> None:
     nodes = [Node("s1_a", "dense", "Dense 1", stage="s1"), Node("b", "merge", "Add")]
     nodes += [Node("s1_c", "dense", "Dense 1", stage="s1")]
@@ -348,6 +361,7 @@ def test_few_modules_are_shown_one_by_one() -> None:
 def test_named_stages_and_a_stem_are_found() -> None:
     named = ("mixed4_1x1_conv", "stem_conv1", "block1_conv2", "conv2_block1_1_conv", "inner/block_1_expand")
     assert [stage_of(name) for name in named] == ["mixed4", "stem", "block1", "conv2", "block_1"]
+    assert {stage_of(name) for name in ("block2a_expand", "block2b_add", "block2c_project_bn")} == {"block2"}
     assert [stage_of(name) for name in ("mixed4", "conv2d_17", "pool_dropout", "system_conv")] == [""] * 4
 
 

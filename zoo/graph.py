@@ -297,8 +297,8 @@ def _stage_summary(stage: str, members: list[Node]) -> str:
     """ "2 x Conv 3x3, 64 + MaxPool 2x2", or "3 residual blocks: Conv 1x1, 64 -> 3x3, 64 -> 1x1, 256"."""
     blocks: dict[str, list[Node]] = {}
     for node in members:
-        if match := re.match(rf"{re.escape(stage)}_([A-Za-z]+\d+)_", node.name):
-            blocks.setdefault(match[1], []).append(node)
+        if match := re.match(rf"{re.escape(stage)}(?:_([A-Za-z]+\d+)|([a-z]))_", node.name):
+            blocks.setdefault(match[1] or match[2], []).append(node)
     # the first block of a stage often has a projection of its own; the last is the typical one
     last = list(blocks.values())[-1] if blocks else []
     typical = [node for node in last if node.kind not in (*_MINOR, "merge")]

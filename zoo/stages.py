@@ -10,15 +10,15 @@ from itertools import pairwise
 
 from zoo.graph import Graph, Node
 
-# "block1_conv1", "conv2_block1_1_conv", "block_1_expand", "mixed4_1x1_conv", "stem_conv1" have stages; Keras' own
-# "max_pooling2d_1" has none
-_STAGE = re.compile(r"(?:.*/)?([A-Za-z]+_?\d+|stem)_.*[A-Za-z].*")
+# "block1_conv1", "conv2_block1_1_conv", "block_1_expand", "mixed4_1x1_conv", "stem_conv1" have stages, "block2b_add"
+# has that of "block2a_add"; Keras' own "max_pooling2d_1" has none
+_STAGE = re.compile(r"(?:.*/)?(?:(block\d+)[a-z]|([A-Za-z]+_?\d+|stem))_.*[A-Za-z].*")
 
 
 def stage_of(name: str) -> str:
-    """The stage that the name of a layer begins with ("block1" of "block1_conv2"), "" for none."""
+    """The stage that the name of a layer begins with ("block1" of "block1_conv2" and "block1a_add"), "" for none."""
     match = _STAGE.fullmatch(name)
-    return match[1] if match else ""
+    return (match[1] or match[2]) if match else ""
 
 
 def staged(nodes: Iterable[Node], edges: Iterable[tuple[str, str]] = ()) -> Iterator[Node]:
