@@ -158,7 +158,7 @@ def _address_space() -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m zoo.testing.fuzz", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("--inputs", type=int, default=6_000, help="inputs in all, shared evenly among the targets")
+    parser.add_argument("--inputs", type=int, default=6_000, help="inputs in all or a few more, shared evenly among the targets")
     parser.add_argument("--target", action="append", choices=list(TARGETS), help="default: all of them")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--files", type=Path, help="folder of images of your own, to be mutated too")
@@ -173,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _again(names[0], given.seed, given.input, given.files)
     outcomes = []
     for name in names:
-        outcomes.append(fuzz(name, given.seed, given.inputs // len(names), given.files))
+        outcomes.append(fuzz(name, given.seed, -(-given.inputs // len(names)), given.files))
         _print(outcomes[-1], given.seed)
     total = sum(outcome.read + outcome.refused for outcome in outcomes)
     found = sum(len(outcome.findings) for outcome in outcomes)
