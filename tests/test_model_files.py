@@ -113,6 +113,7 @@ def test_the_lambda_would_run_where_no_care_is_taken(tmp_path: Path, ran: Path) 
     assert ran.exists()
 
 
+@pytest.mark.deep
 def test_a_strangers_run_with_a_lambda_in_its_keras_file_runs_no_code(
     tmp_path: Path, ran: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:

@@ -189,6 +189,7 @@ def test_a_run_of_other_versions_is_resumed_only_inexactly(tmp_path, monkeypatch
     assert "tensorflow was 2.0" in finished.receipt["inexact"][0]
 
 
+@pytest.mark.deep
 def test_a_disk_that_fills_up_stops_the_run_which_goes_on_later_to_the_same_bits(small_disk, tmp_path, monkeypatch):
     settings = [*BASE, "epochs=1"]
     filler = small_disk / "filler"

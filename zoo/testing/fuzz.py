@@ -158,7 +158,7 @@ def _address_space() -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m zoo.testing.fuzz", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("--inputs", type=int, default=6_000, help="inputs in all, or a few more: as many of each target")
+    parser.add_argument("--inputs", type=int, default=6_000, help="inputs in all, or a few more: equally many of each")
     parser.add_argument("--target", action="append", choices=list(TARGETS), help="default: all of them")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--files", type=Path, help="folder of images of your own, to be mutated too")
