@@ -220,7 +220,7 @@ def test_the_leaderboard_sorts_and_filters(page: Any, served: str) -> None:
         float(cell)
         for cell in rows.locator(f"> :nth-child({column})").evaluate_all("all => all.map(c => c.dataset.value)")
     ]
-    for name, column in (("accuracy", 4), ("parameters", 7)):
+    for name, column in (("accuracy", 4), ("parameters", 8)):
         heading = page.locator(".board thead").get_by_role("button", name=name)
         heading.click()
         assert values(column) == sorted(values(column), reverse=True)
