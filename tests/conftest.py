@@ -49,6 +49,24 @@ def unprivileged() -> Iterator[Path]:
             os.seteuid(0)
 
 
+@pytest.fixture(scope="session")
+def linear_network() -> str:
+    """The module of a plugin whose network is one layer on pixels in 0..1."""
+    return """
+import keras
+from zoo import hookimpl
+
+@hookimpl
+def zoo_build(spec):
+    return keras.Sequential([
+        keras.Input((spec.height, spec.width, spec.channels)),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Flatten(),
+        keras.layers.Dense(spec.classes),
+    ])
+"""
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 2 MB of its own, for tests that fill it."""

@@ -23,19 +23,6 @@ from zoo.runs import Run
 from zoo.site import measured, pages
 from zoo.types import Part
 
-NETWORK = """
-import keras
-from zoo import hookimpl
-
-@hookimpl
-def zoo_build(spec):
-    return keras.Sequential([
-        keras.Input((spec.height, spec.width, spec.channels)),
-        keras.layers.Rescaling(1 / 255),
-        keras.layers.Flatten(),
-        keras.layers.Dense(spec.classes),
-    ])
-"""
 CARD = '[architectures.tiny-net]\nsummary = "A layer"\nchannels = [1]\n[architectures.twin-net]\nsummary = "Its twin"\n'
 LADDER = """
 [tiny-net]
@@ -51,12 +38,12 @@ OURS = [("cnn", "mnist"), ("vgg16-bn", "catsdogs")]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def package(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def package(tmp_path_factory: pytest.TempPathFactory, linear_network: str) -> Any:
     """The package of a stranger with a ladder."""
     site = tmp_path_factory.mktemp("site")
     folder = site / "tiny_net"
     (folder / "ladders").mkdir(parents=True)
-    (folder / "__init__.py").write_text(NETWORK)
+    (folder / "__init__.py").write_text(linear_network)
     (folder / "zoo.toml").write_text(CARD)
     (folder / "ladders" / "mnist.toml").write_text(LADDER)
     info = site / "tiny-1.0.dist-info"

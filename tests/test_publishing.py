@@ -29,19 +29,6 @@ from zoo.runs import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 ROW = "receipt-net/mnist/quick"
-NET = """
-import keras
-from zoo import hookimpl
-
-@hookimpl
-def zoo_build(spec):
-    return keras.Sequential([
-        keras.Input((spec.height, spec.width, spec.channels)),
-        keras.layers.Rescaling(1 / 255),
-        keras.layers.Flatten(),
-        keras.layers.Dense(spec.classes),
-    ])
-"""
 RECIPE = '[receipt-net.quick]\nimage_size = 28\nsteps = 20\nbatch_size = 32\nsplit = "published"\nvalidation = 0\n'
 
 
@@ -54,13 +41,13 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
+def bench(linear_network: str) -> Iterator[Bench]:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         place = Path(name)
         place.chmod(0o755)  # for the test that runs as another user
         package, info = place / "receipt_net", place / "receipt_net-1.0.dist-info"
         (package / "recipes").mkdir(parents=True)
-        (package / "__init__.py").write_text(NET)
+        (package / "__init__.py").write_text(linear_network)
         (package / "recipes" / "mnist.toml").write_text(RECIPE)
         info.mkdir()
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: receipt-net\nVersion: 1.0\n")

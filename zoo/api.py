@@ -285,19 +285,12 @@ def evaluate(
     """
     from zoo.errors import DataError
     from zoo.finish import measure, reported_part
-    from zoo.pipeline import Prepared, Request
+    from zoo.pipeline import Prepared, request_of
 
     found = _run(run)
     receipt = found.receipt
     _require_finished(found)
-    request = Request(
-        receipt["spec"]["name"],
-        receipt["dataset"]["name"],
-        source=_path(source),
-        rehearse=receipt["rehearsal"],
-        test=receipt.get("test", True),
-    )
-    prepared = Prepared(request, found.resolved)
+    prepared = Prepared(request_of(found, _path(source)), found.resolved)
     data = prepared.data(Reporter(quiet=quiet))
     if data.split_hash != receipt["dataset"]["split_hash"]:
         raise DataError(

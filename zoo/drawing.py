@@ -126,13 +126,12 @@ def draw_without_data(run: Run, pictures: tuple[Path, ...], folder: Path) -> lis
 
 def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Session, Data | None]:
     """The run's session with its images; without them, and a note why, if they are not at hand."""
-    from zoo.pipeline import Prepared, Request
+    from zoo.pipeline import Prepared, request_of
 
     receipt = run.receipt
     name, dataset = receipt["spec"]["name"], receipt["dataset"]["name"]
     try:
-        asked = {"rehearse": receipt["rehearsal"], "test": receipt.get("test", True)}
-        prepared = Prepared(Request(name, dataset, source=source, **asked), run.resolved)
+        prepared = Prepared(request_of(run, source), run.resolved)
         data = prepared.data(reporter)
     except (DataError, PluginError, UsageError) as error:
         if source is not None:

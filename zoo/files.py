@@ -86,10 +86,15 @@ def sync_folder(folder: Path) -> None:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's content in hexadecimal, reading it in pieces."""
+    return checksum_of(path, "sha256")
+
+
+def checksum_of(path: Path, algorithm: str) -> str:
+    """Return a checksum ("sha256", "md5") of a file's content in hexadecimal, reading it in pieces."""
     import hashlib  # OpenSSL takes 5 MB, which a cold prediction can do without
 
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def free_space(folder: Path) -> int:

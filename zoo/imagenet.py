@@ -8,7 +8,7 @@ those weights want done to an image (the card's options for them), and sees the 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import ZooError
 from zoo.files import atomic_write, cache_folder, require_space
 from zoo.registry import Plugin
+from zoo.runs import PACKAGED
 
 if TYPE_CHECKING:
     from zoo.types import Spec
@@ -44,7 +45,7 @@ class Published:
     @property
     def id(self) -> str:
         """What it is asked for by: "zoo:resnet50/imagenet"."""
-        return f"zoo:{self.plugin.name}/{NAME}"
+        return f"{PACKAGED}{self.plugin.name}/{NAME}"
 
     @property
     def spec(self) -> Spec:
@@ -103,17 +104,12 @@ class Published:
         if not difference <= TOLERANCE:
             target.unlink()
             raise ZooError(f"{self.id} can't be exported to LiteRT: it differs from the network by {difference:.2g}")
+        facts = asdict(spec) | {"class_names": NAME}
         content = {
             "format": 1,
             "about": "ImageNet (ILSVRC2012)",
-            "architecture": spec.name,
-            "height": spec.height,
-            "width": spec.width,
-            "channels": spec.channels,
-            "class_names": NAME,
-            "options": dict(spec.options),
-            "weights": NAME,
-            "seed": spec.seed,
+            "architecture": facts.pop("name"),
+            **facts,
             **_HOW,
             "rule": images.RULE,
             "export": {"tflite": {"status": "ok", "max_difference": difference, "bytes": target.stat().st_size}},

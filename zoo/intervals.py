@@ -31,6 +31,14 @@ def wilson(correct: int, count: int, confidence: float = 0.95) -> Interval:
     return low, high
 
 
+def spread(shares: Sequence[float]) -> float | None:
+    """The standard deviation of shares over the seeds that they are of; None for one."""
+    if len(shares) < 2:
+        return None
+    mean = sum(shares) / len(shares)
+    return math.sqrt(sum((share - mean) ** 2 for share in shares) / (len(shares) - 1))
+
+
 def prediction_interval(shares: Sequence[float], count: int, confidence: float = 0.95) -> Interval:
     """Where the accuracy of one more fair run is expected, from those of `shares` (0..1) on the same `count` images.
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
+from zoo import intervals
 from zoo.errors import ZooError
 from zoo.registry import Plugin
 
@@ -39,8 +40,7 @@ class Shares:
     @property
     def spread(self) -> float:
         """Standard deviation over the seeds; 0 for one."""
-        squares = sum((share - self.mean) ** 2 for share in self.shares)
-        return (squares / (len(self.shares) - 1)) ** 0.5 if len(self.shares) > 1 else 0.0
+        return intervals.spread(self.shares) or 0.0
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,18 @@ class Request:
         return shlex.join(words + ["--no-export"] * (not self.export))
 
 
+def request_of(run: Run, source: Path | None) -> Request:
+    """A request for the images that a run was made with; `source` is where they lie now."""
+    receipt = run.receipt
+    return Request(
+        architecture=receipt["spec"]["name"],
+        dataset=receipt["dataset"]["name"],
+        source=source,
+        rehearse=receipt["rehearsal"],
+        test=receipt.get("test", True),  # receipts of older zoos do not say
+    )
+
+
 class Prepared:
     """A request whose names, recipe and data have been found; no framework is imported yet.
 
@@ -262,16 +274,12 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
     if receipt["status"] == "finished":
         return closing.resume(run, reporter, verbose)
     with locked(run):
-        request = Request(
-            architecture=receipt["spec"]["name"],
-            dataset=receipt["dataset"]["name"],
+        request = replace(
+            request_of(run, kept.source(run)),
             recipe=receipt["recipe"]["name"],
             seed=receipt["spec"]["seed"],
-            source=kept.source(run),
-            rehearse=receipt["rehearsal"],
             export=receipt["export"],
             strict=receipt["strict"],
-            test=receipt.get("test", True),
         )
         prepared = Prepared(request, kept.recipe(run))
         data = prepared.data(reporter)

@@ -6,7 +6,6 @@ A card names what an architecture takes (`weights`); its `zoo_build` calls `load
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import socket
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import MissingWeights, UsageError, ZooError
-from zoo.files import sha256_of
+from zoo.files import checksum_of, sha256_of
 from zoo.registry import Plugin
 
 if TYPE_CHECKING:
@@ -61,10 +60,7 @@ class PublishedFile:
 
     def is_at(self, path: Path) -> bool:
         """Whether a file is this one, by its checksum."""
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, self.kind.replace("-", "").lower()).hexdigest() == self.checksum
+        return path.is_file() and checksum_of(path, self.kind.replace("-", "").lower()) == self.checksum
 
 
 def check(weights: str, architecture: Plugin) -> None:

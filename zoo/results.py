@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from zoo.errors import UsageError, nearest
-from zoo.intervals import Interval, wilson
+from zoo.intervals import Interval, spread, wilson
 from zoo.registry import Plugin
 from zoo.stored import LARGEST
 
@@ -184,8 +184,6 @@ def _result(content: Any, file: str) -> Result:
     if not runs or not all(isinstance(run, dict) for run in runs):
         raise ValueError("seeds must hold an object per run")
     shares = [_share(run) for run in runs]
-    mean = sum(shares) / len(shares)
-    squares = sum((share - mean) ** 2 for share in shares)
     values = recipe.get("values")
     values = values if isinstance(values, dict) else {}
     size, options = values.get("image_size"), values.get("options")
@@ -195,8 +193,8 @@ def _result(content: Any, file: str) -> Result:
         dataset=_field(content, "dataset", str),
         recipe=_field(recipe, "name", str),
         part=_field(content, "part", str),
-        accuracy=mean,
-        spread=(squares / (len(shares) - 1)) ** 0.5 if len(shares) > 1 else None,
+        accuracy=sum(shares) / len(shares),
+        spread=spread(shares),
         count=runs[0]["count"],
         seeds=len(runs),
         seconds=_median([_number(run.get("seconds")) for run in runs]),

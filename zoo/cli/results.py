@@ -126,7 +126,7 @@ def _facts(receipt: Receipt) -> list[tuple[str, str]]:
         ("mean", f"{percent(result.accuracy, result.interval)}{spread}"),
         ("images", f"{result.count:,} {result.part}"),
         ("expected", f"one more run: {100 * low:.2f} to {100 * high:.2f} % (95 % prediction interval)"),
-        ("trials", "not recorded" if result.trials is None else trials),
+        ("trials", trials),
         ("machine", "\n".join(sorted({_machine(entry) for entry in receipt.seeds if entry.get("hardware")}))),
         ("versions", "\n".join(sorted({_versions(entry) for entry in receipt.seeds if entry.get("versions")}))),
         ("data", ", ".join(f"{name} {value[:16]}" for name, value in hashes if isinstance(value, str))),

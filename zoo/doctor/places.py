@@ -18,7 +18,6 @@ from zoo.registry import TITLES, Plugin, Registry
 
 LEAST_FREE = 1_000_000_000
 """Bytes: decoded images and the checkpoints of a deep network take about as much."""
-_OWN_FOLDERS = "folder"  # the data set that a reader's path stands for
 
 
 def plugins() -> Iterator[Finding]:
@@ -121,8 +120,10 @@ def _quoted(paths: Iterable[Path]) -> str:
 
 def data() -> Iterator[Finding]:
     """Each data set: whether it is on this machine, and the fingerprints of what was decoded of it."""
+    from zoo.pipeline import FOLDER
+
     for plugin in Registry.discover().of("dataset"):
-        if plugin.status == "ok" and plugin.name != _OWN_FOLDERS:
+        if plugin.status == "ok" and plugin.name != FOLDER:
             yield _data_set(plugin)
 
 

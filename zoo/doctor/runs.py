@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo import closing, kept, seal
+from zoo import closing, kept, report, seal
 from zoo.doctor.finding import Finding
 from zoo.errors import UsageError, ZooError
 from zoo.files import in_words, sha256_of
@@ -95,7 +95,7 @@ def _finished(run: Run, receipt: dict[str, Any]) -> Iterator[Finding]:
     if left and "remaining" in receipt:
         what = f"{run.directory} was killed at the very last; what remains: {', '.join(left)}"
         yield Finding("runs", "wrong", what, f"zoo train --resume {_path(run.directory)}")
-    elif not (run.directory / "report.html").is_file():
+    elif not (run.directory / report.NAME).is_file():
         yield Finding("runs", "note", f"{run.directory} has no report", f"zoo report {_path(run.directory)}")
     if not (run.model_directory / seal.WEIGHTS).is_file() and not receipt.get("model"):
         yield Finding("runs", "wrong", f"{run.model_directory / seal.WEIGHTS} is missing", seal.again(run))

@@ -20,7 +20,7 @@ _MARKS = ("o", "s", "^", "D")
 def ladder(measured: MeasuredLadder) -> Figure:
     """The share of validation images that are wrong, a bar per rung from the top down, dots for seeds (SVG)."""
     steps = measured.steps
-    wrong = [100 * (1 - step.mean) for step in steps]
+    wrong = [100 * step.wrong for step in steps]
     worst = max(100 * (1 - min(min(step.shares), step.mean - step.spread)) for step in steps)
     with style.styled():
         figure = style.canvas(9.0, 1.5 + 0.46 * len(steps))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from zoo.figures import measured as drawn
 from zoo.markup import escape, figure, machine, plain, table
@@ -48,8 +49,7 @@ def _ladder(one: MeasuredLadder) -> str:
         ("command", one.command),
         ("all rungs", f"recipe {one.stored['recipe']}; {common}"),
         ("training images", f"{one.stored['training_images']:,}, {one.stored['precision']}"),
-        ("hardware", "; ".join(machine(hardware) for hardware in one.stored["hardware"])),
-        ("versions", ", ".join(f"{name} {version}" for name, version in one.stored["versions"].items())),
+        *_made_with(one.stored),
     ]
     inside = f"{table(header, rows, numeric=(2, 4))}{table((), facts)}"
     address = f"{one.architecture}/ladder-{one.dataset}.svg"
@@ -76,15 +76,22 @@ def _amount(one: MeasuredAmount) -> str:
     header = ("accuracy, %", *(f"{size:,} images" for size in sizes))
     facts = [
         ("command", one.stored["command"]),
-        *((name, text) for name, text in one.stored["told"].items()),
-        ("hardware", "; ".join(machine(hardware) for hardware in one.stored["hardware"])),
-        ("versions", ", ".join(f"{name} {version}" for name, version in one.stored["versions"].items())),
+        *one.stored["told"].items(),
+        *_made_with(one.stored),
     ]
     inside = f"{table(header, rows, numeric=range(1, len(header)))}{table((), facts)}"
     return (
         f"{figure(f'images/amount-{one.dataset}.svg', alternative, caption)}\n\n"
         f"<details><summary>The figures and how they came about: {escape(one.dataset)}</summary>{inside}</details>"
     )
+
+
+def _made_with(stored: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The machines and the versions of a measurement."""
+    return [
+        ("hardware", "; ".join(map(machine, stored["hardware"]))),
+        ("versions", ", ".join(f"{name} {version}" for name, version in stored["versions"].items())),
+    ]
 
 
 def of_experiment(architecture: str, dataset: str, architectures: Sequence[Plugin]) -> list[str]:
