@@ -38,8 +38,8 @@ CASES = {
 
 def contestant(architecture: str, options: dict[str, object], steps: int) -> Callable[[], float]:
     """A function that trains a round of so many steps and returns seconds per step."""
-    from zoo.feeder import Feeder, Plan
-    from zoo.training import Trainer
+    from zoo.training.engine import Trainer
+    from zoo.training.feeder import Feeder, Plan
 
     rng = np.random.default_rng(0)
     count = BATCH * steps

@@ -61,8 +61,8 @@ def contestants(case: Case) -> dict[str, Callable[[], float]]:
 
 
 def engine(case: Case, session: Session, spec: Spec, images, labels, precision: str) -> Callable[[], float]:
-    from zoo.feeder import Feeder, Plan
-    from zoo.training import CHUNK_SECONDS, Trainer
+    from zoo.training.engine import CHUNK_SECONDS, Trainer
+    from zoo.training.feeder import Feeder, Plan
 
     recipe = Recipe(
         image_size=case.size, batch_size=case.batch_size, epochs=1000, optimizer="adam", schedule="constant"

@@ -24,7 +24,7 @@ def main() -> None:
     import keras
     import tensorflow as tf
 
-    from zoo.optimizers import FusedAdam
+    from zoo.training.optimizers import FusedAdam
 
     rng = np.random.default_rng(0)
     gradients = [tf.constant(rng.normal(0, 0.01, shape), tf.float32) for shape in SHAPES]

@@ -26,13 +26,13 @@ from typing import Any
 
 import numpy as np
 
-from zoo import repeated
 from zoo.files import atomic_write
 from zoo.hardware import describe, versions
-from zoo.ladder import forecast
-from zoo.pipeline import Prepared, Request
 from zoo.progress import Reporter, duration
-from zoo.runs import Run, runs_root
+from zoo.results import repeated
+from zoo.results.ladder import forecast
+from zoo.runs.directory import Run, runs_root
+from zoo.runs.pipeline import Prepared, Request
 from zoo.site.measured import KEPT
 
 SHARES = (1, 3, 10, 30, 100)  # per cent

@@ -249,9 +249,11 @@ def main(weights: Path, names: Path) -> None:
     from zoo import quiet
 
     quiet.import_tensorflow()
-    from zoo import defaults, imagenet, images
-    from zoo.evaluation import predictor
-    from zoo.packaged import pack
+    from zoo import defaults
+    from zoo.data import images
+    from zoo.prediction import imagenet
+    from zoo.prediction.packaged import pack
+    from zoo.runs.evaluation import predictor
 
     model, spec = network(weights, names)
     NAMES.write_text("\n".join(spec.class_names) + "\n", encoding="utf-8")

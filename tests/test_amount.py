@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zoo import measurements
 from zoo.errors import ZooError
 from zoo.figures import measured as drawn
-from zoo.pipeline import Prepared
 from zoo.progress import Reporter
-from zoo.runs import Run
+from zoo.results import measurements
+from zoo.runs.directory import Run
+from zoo.runs.pipeline import Prepared
 from zoo.site import boards, build, measured
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"

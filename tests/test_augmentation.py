@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import augmentation
-from zoo.augmentation import Draws
-from zoo.augmented import augment, resample
 from zoo.recipes import Recipe
+from zoo.training import augmentation
+from zoo.training.augmentation import Draws
+from zoo.training.augmented import augment, resample
 
 GEOMETRY = Recipe(
     image_size=24, flip=True, crop_area=(0.5, 1.0), pad_crop=2, shift=0.1, rotate=15.0, shear=10.0, zoom=(0.8, 1.2)

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from zoo import budget
-from zoo.budget import MARGIN, Measured
 from zoo.errors import UsageError
-from zoo.feeder import Plan
-from zoo.forecast import EVALUATION_COST, extrapolate
 from zoo.recipes import Recipe
+from zoo.training import budget
+from zoo.training.budget import MARGIN, Measured
+from zoo.training.feeder import Plan
+from zoo.training.forecast import EVALUATION_COST, extrapolate
 
 MEASURED = Measured(compiling=10.0, rate=100.0, size=40, parameters=2_000_000)
 

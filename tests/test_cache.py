@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
-from zoo.cache import Cache, Form, open_cache
+from zoo.data.cache import Cache, Form, open_cache
+from zoo.data.images import load
 from zoo.errors import DataError, PluginError, ZooError
-from zoo.images import load
 from zoo.types import Example, Examples
 
 FORM = Form(8, 8, 3, "stretch", "area")
@@ -233,7 +233,7 @@ def test_progress_counts_to_the_end() -> None:
 PROGRAM = """
 import json, sys, time
 import numpy as np
-from zoo.cache import Form, open_cache
+from zoo.data.cache import Form, open_cache
 from zoo.types import Example, Examples
 
 def iterate():

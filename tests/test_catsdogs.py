@@ -23,15 +23,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from zoo_catsdogs import archives
 
-from zoo import DataError, Examples, Source, kept, receipt
+from zoo import DataError, Examples, Source
 from zoo.cards import read_card_file
-from zoo.data import find_source, prepare
-from zoo.images import load
-from zoo.pipeline import Prepared, Request, resume
+from zoo.data.images import load
+from zoo.data.loading import find_source, prepare
+from zoo.data.splits import split_rows
 from zoo.progress import Reporter
 from zoo.recipes import Recipe
-from zoo.runs import Run
-from zoo.splits import split_rows
+from zoo.runs import kept, receipt
+from zoo.runs.directory import Run
+from zoo.runs.pipeline import Prepared, Request, resume
 
 NUMBERS = (0, 1, 2, 10, 11)
 
@@ -323,7 +324,7 @@ def test_one_class_alone_is_refused(tmp_path: Path) -> None:
 def test_the_answer_imports_no_framework(tmp_path: Path) -> None:
     program = """
 import sys
-from zoo.data import find_source
+from zoo.data.loading import find_source
 import zoo_catsdogs
 try:
     zoo_catsdogs.zoo_examples(find_source(None))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo import checkpoints
 from zoo.errors import ZooError
+from zoo.training import checkpoints
 
 
 def save(folder, step, kind="state"):

@@ -70,7 +70,9 @@ assert [name for name in sys.modules if name.startswith("zoo_")] == ["zoo_tensor
         done = fresh(code)
         assert (done.returncode, done.stderr) == (0, "")
 
-    @pytest.mark.parametrize("module", ["zoo", "zoo.runs", "zoo.cli.train", "zoo.cli.predict", "zoo.cli.data"])
+    @pytest.mark.parametrize(
+        "module", ["zoo", "zoo.runs.directory", "zoo.cli.train", "zoo.cli.predict", "zoo.cli.data"]
+    )
     def test_nor_do_the_modules_that_every_command_needs(self, module: str) -> None:
         code = f"import sys, {module}; print(sorted(set(sys.modules) & {set(HEAVY)}))"
         assert fresh(code).stdout == "[]\n"
@@ -323,7 +325,7 @@ def write_run(directory: Path, seed: int, correct: str) -> Path:
 def write_predictions_of(directory: Path, correct: str) -> None:
     import numpy as np
 
-    from zoo.evaluation import write_predictions
+    from zoo.runs.evaluation import write_predictions
 
     keys = [f"test/{index}" for index in range(len(correct))]
     labels = np.zeros(len(correct), np.int64)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.runs import Run
+from zoo.runs.directory import Run
 
 # fc-keras in well under a minute, long enough to be killed in the middle
 SHORT = ["fc-keras", "mnist", "--epochs", "4", "--set", "batch_size=256"]

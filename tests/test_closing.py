@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from zoo import closing, report
 from zoo.errors import Interrupted, UsageError, ZooError
 from zoo.locks import locked
 from zoo.progress import Reporter
-from zoo.runs import Run
+from zoo.runs import closing, report
+from zoo.runs.directory import Run
 
 RECEIPT = {
     "format": 1,
@@ -110,7 +110,7 @@ def test_ctrl_c_says_how_to_do_the_rest(watched, monkeypatch) -> None:
 
 def test_a_resume_does_the_rest_and_loads_no_framework_for_a_report(watched, monkeypatch, capsys) -> None:
     watched.run.update(remaining=["report", "checkpoints"])
-    monkeypatch.setattr("zoo.pipeline.start_frameworks", lambda *_: pytest.fail("nobody needs TensorFlow"))
+    monkeypatch.setattr("zoo.runs.pipeline.start_frameworks", lambda *_: pytest.fail("nobody needs TensorFlow"))
     closing.resume(watched.run, Reporter())
     assert watched.done == ["report", "checkpoints"]
     assert "has finished but for: report, checkpoints." in capsys.readouterr().err

@@ -11,10 +11,10 @@ import tensorflow as tf
 from keras import layers
 
 import zoo
-from zoo import cost
 from zoo.cli import main
-from zoo.cost import Cost
-from zoo.graph import Graph, Node, from_model
+from zoo.network import cost
+from zoo.network.cost import Cost
+from zoo.network.graph import Graph, Node, from_model
 from zoo.registry import Plugin, Registry
 from zoo.types import Spec
 

@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.data import find_source, prepare, rehearsal
+from zoo.data.loading import find_source, prepare, rehearsal
+from zoo.data.splits import repeated, split_rows, subset
 from zoo.errors import DataError
-from zoo.finish import write_quarantine
 from zoo.recipes import Recipe
-from zoo.splits import repeated, split_rows, subset
+from zoo.runs.finish import write_quarantine
 from zoo.types import Example, Examples, PartName
 
 ALL = ("train", "validation", "test")
@@ -238,7 +238,9 @@ def test_sources_are_looked_for_in_the_variable_then_the_cache(monkeypatch: pyte
 
 
 def test_finding_a_source_imports_no_numpy() -> None:
-    program = "import sys, zoo.data; zoo.data.find_source(None); print({'numpy', 'cv2'} & set(sys.modules))"
+    program = (
+        "import sys, zoo.data.loading; zoo.data.loading.find_source(None); print({'numpy', 'cv2'} & set(sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"
 
 

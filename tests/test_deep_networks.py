@@ -16,7 +16,7 @@ import zoo_vgg
 from zoo import Spec, UsageError
 from zoo.cards import read_card_file
 from zoo.contract import building, check, parameters_of
-from zoo.graph import fold, from_model
+from zoo.network.graph import fold, from_model
 
 PLUGINS = {
     "vgg16": zoo_vgg,

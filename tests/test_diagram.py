@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from zoo import diagram
 from zoo.errors import ZooError
-from zoo.graph import Graph, Node, chain
+from zoo.network import diagram
+from zoo.network.graph import Graph, Node, chain
 from zoo.style import KIND_COLOURS, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import zoo_mnist
 
-from zoo import digits, images
 from zoo.cli import main
+from zoo.data import images
+from zoo.prediction import digits
 
 FOLDER = Path(zoo_mnist.__file__).parent
 

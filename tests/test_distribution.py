@@ -23,11 +23,11 @@ import keras
 from keras import layers
 from zoo import active, contract, distribution, pipeline, training
 from zoo.errors import UsageError, ZooError
-from zoo.feeder import Feeder, Plan
-from zoo.pipeline import Request
+from zoo.training.feeder import Feeder, Plan
+from zoo.runs.pipeline import Request
 from zoo.progress import Reporter
 from zoo.recipes import Recipe
-from zoo.runs import Run
+from zoo.runs.directory import Run
 from zoo.types import Part, Spec
 
 folder = Path(sys.argv[1])

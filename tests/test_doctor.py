@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo import checkpoints, seal
 from zoo.cli import main
 from zoo.doctor import environment
 from zoo.locks import locked
-from zoo.runs import Run
+from zoo.runs import seal
+from zoo.runs.directory import Run
+from zoo.training import checkpoints
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,10 @@ import pytest
 import tensorflow as tf
 import zoo_efficientnet
 
-from zoo import Spec, UsageError, images
+from zoo import Spec, UsageError
 from zoo.cards import read_card_file
 from zoo.contract import building, check, parameters_of
+from zoo.data import images
 
 NAME = "efficientnet-lite0"
 THOUSAND = tuple(map(str, range(1000)))

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from zoo.errors import PluginError, ZooError
-from zoo.evaluation import (
+from zoo.intervals import wilson
+from zoo.runs.evaluation import (
     compare_predictions,
     evaluate,
     mcnemar,
@@ -20,7 +21,6 @@ from zoo.evaluation import (
     read_predictions,
     write_predictions,
 )
-from zoo.intervals import wilson
 from zoo.types import Part
 
 NAMES = ("cat", "dog", "owl")
@@ -36,7 +36,7 @@ def noise(count: int, size: int = 6, channels: int = 3) -> np.ndarray:
 
 
 def test_importing_it_imports_no_framework():
-    code = "import sys, zoo.evaluation; assert not {'tensorflow', 'keras', 'cv2'} & set(sys.modules)"
+    code = "import sys, zoo.runs.evaluation; assert not {'tensorflow', 'keras', 'cv2'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

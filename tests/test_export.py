@@ -9,8 +9,8 @@ import pytest
 
 from zoo import defaults, quiet
 from zoo.errors import ZooError
-from zoo.evaluation import predictor
-from zoo.export import assign, export_model, load_weights, save_weights
+from zoo.runs.evaluation import predictor
+from zoo.runs.export import assign, export_model, load_weights, save_weights
 from zoo.types import Spec
 
 SPEC = Spec("net", 12, 12, 3, ("cat", "dog", "owl"))

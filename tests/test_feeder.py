@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.feeder import Feeder, Plan
 from zoo.recipes import Recipe
+from zoo.training.feeder import Feeder, Plan
 from zoo.types import Part
 
 

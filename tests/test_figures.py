@@ -15,7 +15,7 @@ import pytest
 
 from zoo import style
 from zoo.figures import curves, diagram_figures, filter_grid, standard, weight_images
-from zoo.graph import Node, chain
+from zoo.network.graph import Node, chain
 from zoo.types import Figure, History, Spec, View
 
 

@@ -15,8 +15,8 @@ import zoo_mnist
 
 from zoo import DataError, Source, api
 from zoo.cli import main
-from zoo.pipeline import Request, located
 from zoo.registry import Registry
+from zoo.runs.pipeline import Request, located
 
 MNIST = Path(zoo_mnist.__file__).parent
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.feeder import Plan
-from zoo.forecast import EVALUATION_COST, Forecast, extrapolate
 from zoo.recipes import Recipe
+from zoo.training.feeder import Plan
+from zoo.training.forecast import EVALUATION_COST, Forecast, extrapolate
 
 
 def plan(**recipe) -> Plan:

@@ -10,12 +10,12 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from zoo import augmentation
 from zoo.errors import UsageError
-from zoo.feeder import Chunk
-from zoo.freezing import freeze, rate_shares
 from zoo.recipes import Recipe
-from zoo.training import Trainer
+from zoo.training import augmentation
+from zoo.training.engine import Trainer
+from zoo.training.feeder import Chunk
+from zoo.training.freezing import freeze, rate_shares
 
 STEPS, BATCH = 4, 8
 

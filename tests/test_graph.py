@@ -12,8 +12,8 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.errors import PluginError, ZooError
-from zoo.graph import Graph, Node, chain, fold, format_shape, format_table, from_model, layer_table
-from zoo.stages import stage_of
+from zoo.network.graph import Graph, Node, chain, fold, format_shape, format_table, from_model, layer_table
+from zoo.network.stages import stage_of
 from zoo.types import Spec
 
 
@@ -319,7 +319,7 @@ def test_branches_written_in_turns_fold_apart() -> None:
 
 def test_the_graph_imports_no_framework() -> None:
     code = (
-        "import sys, zoo.graph, zoo.diagram, zoo.figures, zoo.style;"
+        "import sys, zoo.network.graph, zoo.network.diagram, zoo.figures, zoo.style;"
         "print({'tensorflow', 'keras', 'numpy', 'matplotlib', 'pydot'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

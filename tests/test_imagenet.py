@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import zoo_resnet
 
-from zoo import api, defaults, imagenet, images, packaged
+from zoo import api, defaults
 from zoo.cli import main
+from zoo.data import images
 from zoo.errors import MissingWeights, UsageError
+from zoo.prediction import imagenet, packaged
 from zoo.pretrained import PublishedFile
 from zoo.registry import Registry
 

@@ -19,8 +19,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from zoo.data.images import UndecodableImage, decode, fit, image_files, load
 from zoo.errors import UsageError
-from zoo.images import UndecodableImage, decode, fit, image_files, load
 
 HEIGHT, WIDTH = 40, 60
 
@@ -182,7 +182,7 @@ def test_a_jpeg_whose_last_bytes_are_missing_is_refused() -> None:
 
 
 def test_a_thumbnail_inside_a_truncated_jpeg_is_not_taken_for_its_end() -> None:
-    from zoo.imageheaders import fault_of
+    from zoo.data.imageheaders import fault_of
 
     thumbnail = encoded(".jpg", picture()[:8, :8].copy())
     segment = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
@@ -312,7 +312,7 @@ def test_mutated_files_decode_or_are_refused(suffix: str, data: st.DataObject) -
 def test_the_decoders_chatter_stays_off_the_terminal() -> None:
     program = """
 import cv2, numpy as np, sys
-from zoo.images import decode, quiet_decoders
+from zoo.data.images import decode, quiet_decoders
 jpeg = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8))[1].tobytes()
 odd = jpeg[:-300] + jpeg[-2:]
 with quiet_decoders():

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from zoo import inspection
 from zoo.errors import UsageError
 from zoo.figures.embedding import principal_components
 from zoo.figures.features import grid_of, overlay
+from zoo.network import inspection
 
 
 def detector() -> keras.Model:

@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from zoo import ladder as ladders
-from zoo import measurements, pipeline, repeated
 from zoo.cli import main
 from zoo.errors import UsageError, ZooError
 from zoo.figures import measured as drawn
-from zoo.pipeline import Prepared, Request
 from zoo.progress import Reporter
 from zoo.registry import Plugin, Registry
-from zoo.runs import Run
+from zoo.results import ladder as ladders
+from zoo.results import measurements, repeated
+from zoo.runs import pipeline
+from zoo.runs.directory import Run
+from zoo.runs.pipeline import Prepared, Request
 from zoo.site import measured, pages
 from zoo.types import Part
 

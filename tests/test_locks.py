@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from zoo import locks, pipeline
+from zoo import locks
 from zoo.errors import ZooError
 from zoo.progress import Reporter
-from zoo.runs import Run
+from zoo.runs import pipeline
+from zoo.runs.directory import Run
 
 HOLD = """
 import sys

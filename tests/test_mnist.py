@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from zoo import DataError, Source, UsageError
 from zoo.cards import read_card_file
-from zoo.data import prepare
+from zoo.data.loading import prepare
 from zoo.recipes import Recipe
 
 TRAIN = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]

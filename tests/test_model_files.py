@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 import pytest
 
-from zoo import packaged, pretrained, quiet
+from zoo import pretrained, quiet
 from zoo.cli import main
 from zoo.errors import UsageError
+from zoo.prediction import packaged
 from zoo.registry import Registry
 from zoo.types import Spec
 
@@ -63,7 +64,7 @@ def keyword(call: ast.Call, name: str) -> object:
 
 def test_a_keras_file_is_loaded_only_to_check_what_was_just_written_and_in_safe_mode() -> None:
     found = [(path, call) for path, call, name in calls() if name == "load_model"]
-    assert [path for path, _ in found] == ["zoo/export.py"]
+    assert [path for path, _ in found] == ["zoo/runs/export.py"]
     assert keyword(found[0][1], "safe_mode") is True
 
 

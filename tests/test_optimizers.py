@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.optimizers import FusedAdam, decay, make_optimizer
 from zoo.recipes import Recipe
+from zoo.training.optimizers import FusedAdam, decay, make_optimizer
 
 
 def trained(optimizer, steps=20):

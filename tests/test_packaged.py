@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import api, defaults, images, packaged, quiet, seal
+from zoo import api, defaults, quiet
 from zoo.cli import main
+from zoo.data import images
 from zoo.errors import UsageError, ZooError
-from zoo.evaluation import predictor
+from zoo.prediction import packaged
 from zoo.registry import Registry
-from zoo.runs import Run
+from zoo.runs import seal
+from zoo.runs.directory import Run
+from zoo.runs.evaluation import predictor
 
 CHELSEA = Path(__file__).parent / "photos" / "chelsea.jpg"
 IMAGENET = "zoo:efficientnet-lite0/imagenet"

@@ -113,7 +113,7 @@ def test_the_licences_of_the_packaged_imagenet_network_are_declared() -> None:
     assert "BSD-3-Clause" in PROJECT["project"]["license"].split(" AND ")
     assert "Apache License, Version 2.0" in weights
     assert "Redistribution and use in source and binary forms" in names
-    assert all(name in (ROOT / "NOTICE").read_text() for name in ("zoo_efficientnet", "zoo/imagenet.txt"))
+    assert all(name in (ROOT / "NOTICE").read_text() for name in ("zoo_efficientnet", "zoo/prediction/imagenet.txt"))
 
 
 def test_nothing_shadows_the_package_datasets() -> None:

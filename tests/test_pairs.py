@@ -12,7 +12,7 @@ import pytest
 from zoo import api, cli
 from zoo.recipes import resolve
 from zoo.registry import Registry
-from zoo.runs import Run
+from zoo.runs.directory import Run
 
 NAMES = {kind: [plugin.name for plugin in Registry.discover().of(kind)] for kind in ("architecture", "dataset")}
 DEEP = ("inceptionv3", "resnet50", "vgg16", "vgg16-bn", "vgg19", "vgg19-bn")

@@ -13,15 +13,14 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import drawing, photos
 from zoo.cli import main
 from zoo.errors import DataError, UsageError
-from zoo.evaluation import read_predictions
-from zoo.figures import CATALOGUE, answers, embedding, features, imagenet, in_order, scores
+from zoo.figures import CATALOGUE, answers, drawing, embedding, features, imagenet, in_order, photos, scores
 from zoo.figures.gallery import Picture, gallery
 from zoo.figures.scene import Scene
-from zoo.graph import Graph
-from zoo.runs import Run
+from zoo.network.graph import Graph
+from zoo.runs.directory import Run
+from zoo.runs.evaluation import read_predictions
 from zoo.types import Photo, View
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -37,8 +36,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def scene(run: Run) -> Scene:
-    from zoo.finish import rebuild
     from zoo.progress import Reporter
+    from zoo.runs.finish import rebuild
 
     session, data = drawing._images_of(run, None, Reporter(quiet=True))
     context: Any = drawing.DrawnRun(run)
@@ -276,7 +275,7 @@ def test_a_run_whose_images_are_gone_is_drawn_as_far_as_it_can_be(
     def gone(*_: Any) -> None:
         raise DataError("mnist is nowhere to be found")
 
-    monkeypatch.setattr("zoo.pipeline.Prepared.data", gone)
+    monkeypatch.setattr("zoo.runs.pipeline.Prepared.data", gone)
     only = ["confusion", "features"]
     written = zoo.visualize(run, only=only, output=tmp_path)
     assert [path.name for path in written] == ["confusion.svg", "features-conv1.png"]

@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from zoo import defaults, images, quiet
+from zoo import defaults, quiet
+from zoo.data import images
 from zoo.errors import UsageError, ZooError
-from zoo.evaluation import predictor
-from zoo.export import export_model
-from zoo.prediction import BATCH, litert, predict_files
+from zoo.prediction.cold import BATCH, litert, predict_files
+from zoo.runs.evaluation import predictor
+from zoo.runs.export import export_model
 from zoo.types import Spec
 
 SPEC = Spec("net", 10, 10, 3, ("cat", "dog", "owl"))

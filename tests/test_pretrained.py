@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 from keras import layers
 
-from zoo import Spec, UsageError, ZooError, pipeline, pretrained
+from zoo import Spec, UsageError, ZooError, pretrained
 from zoo.cards import Card
-from zoo.pipeline import Request
 from zoo.pretrained import PublishedFile
 from zoo.progress import Reporter
 from zoo.registry import Plugin
-from zoo.runs import Run
+from zoo.runs import pipeline
+from zoo.runs.directory import Run
+from zoo.runs.pipeline import Request
 
 SPEC = Spec("net", 8, 8, 3, ("cat", "dog"))
 HEAD = ("hidden", "predictions")
@@ -274,7 +275,7 @@ def test_a_killed_run_goes_on_from_its_weights(
     path.write_bytes(narrow_vgg16.read_bytes())
     whole = pipeline.train(begin(path, tmp_path / "whole", export=False), Reporter(quiet=True))
     with monkeypatch.context() as patch:
-        patch.setattr("zoo.training.Engine._evaluate", kill_after(checkpoint))
+        patch.setattr("zoo.training.engine.Engine._evaluate", kill_after(checkpoint))
         with pytest.raises(Stopping):
             pipeline.train(begin(path, tmp_path / "killed", export=False), Reporter(quiet=True))
     if checkpoint:

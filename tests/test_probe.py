@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import zoo_efficientnet
 
-from zoo import active, pipeline, probe, training
 from zoo.api import plan
 from zoo.errors import Interrupted
-from zoo.pipeline import Request
 from zoo.progress import Reporter
-from zoo.runs import Run
+from zoo.runs import active, pipeline
+from zoo.runs.directory import Run
+from zoo.runs.pipeline import Request
+from zoo.training import engine, probe
 
 # the digits as they are, for the recipe's own shifts and turns would have to be computed anew in each epoch
 STILL = ("precision=float32", "shift=0", "rotate=0", "zoom=[]")
@@ -68,8 +69,8 @@ def killed(step: int) -> Iterator[None]:
         progress(self, done, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "CHUNK_SECONDS", 0.0)
-        patch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+        patch.setattr(engine, "CHUNK_SECONDS", 0.0)
+        patch.setattr(engine, "CHECKPOINT_SECONDS", 0.0)
         patch.setattr(active.ActiveRun, "progress", until)
         yield
 

@@ -18,14 +18,14 @@ import click
 import pytest
 
 import zoo
-from zoo import reproduction
 from zoo.cli import main, root
 from zoo.errors import DataError, UsageError, ZooError
-from zoo.publishing import publish
 from zoo.registry import Registry
-from zoo.reproduction import Verdict, fast_rows, judge
-from zoo.results import find, read_receipt
-from zoo.runs import Run
+from zoo.results import reproduction
+from zoo.results.published import find, read_receipt
+from zoo.results.publishing import publish
+from zoo.results.reproduction import Verdict, fast_rows, judge
+from zoo.runs.directory import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 ROW = "receipt-net/mnist/quick"

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from zoo import pipeline, results_table
 from zoo.cli import root
-from zoo.pipeline import Request
 from zoo.progress import Reporter
 from zoo.registry import Registry
+from zoo.results import table
+from zoo.runs import pipeline
+from zoo.runs.pipeline import Request
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -71,7 +72,7 @@ def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
 
 def test_the_table_of_results_is_what_the_receipts_give():
     own = [plugin for plugin in Registry.discover().plugins if plugin.distribution == "image-model-zoo"]
-    assert results_table.with_table(README, own) == README
+    assert table.with_table(README, own) == README
 
 
 def test_every_promise_of_security_names_the_tests_that_hold_it():

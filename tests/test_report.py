@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from zoo import chapter, report
 from zoo.cli import main
 from zoo.errors import UsageError
 from zoo.intervals import wilson
 from zoo.markup import escape, plain
 from zoo.recipes import KEYS, Recipe
-from zoo.runs import Run, write_figures
+from zoo.results import chapter
+from zoo.runs import report
+from zoo.runs.directory import Run, write_figures
 from zoo.types import Figure
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from zoo.registry import Registry
-from zoo.results import Published, Result, published, read, receipts
+from zoo.results.published import Published, Result, published, read, receipts
 
 RECEIPT: dict[str, Any] = {
     "architecture": "net",

@@ -9,7 +9,7 @@ import pytest
 
 from zoo.cli import main
 from zoo.errors import UsageError, ZooError
-from zoo.runs import FORMAT, Run, find_runs, new_directory, resolve
+from zoo.runs.directory import FORMAT, Run, find_runs, new_directory, resolve
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.recipes import Recipe
-from zoo.schedules import learning_rates
+from zoo.training.schedules import learning_rates
 
 
 def rates(schedule: str, warmup: float = 0.25, steps: int = 101) -> np.ndarray:

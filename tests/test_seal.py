@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from zoo import api, packaged, prediction, seal
+from zoo import api
 from zoo.cli import main
 from zoo.errors import ZooError
+from zoo.prediction import cold, packaged
 from zoo.registry import Registry
-from zoo.runs import Run
+from zoo.runs import seal
+from zoo.runs.directory import Run
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_a_changed_litert_file_is_refused_before_it_is_loaded_and_the_named_comm
     path = run.model_directory / "model.tflite"
     change(path)
     with monkeypatch.context() as patch:
-        patch.setattr(prediction, "litert", lambda path: pytest.fail("it was loaded"))
+        patch.setattr(cold, "litert", lambda path: pytest.fail("it was loaded"))
         assert main(["predict", str(run.directory), str(digit)]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -95,7 +97,7 @@ def test_a_litert_file_that_the_receipt_does_not_name_is_made_anew(run, digit, c
 def test_changed_weights_are_refused_before_they_are_loaded(run, digit, monkeypatch, capsys, command) -> None:
     monkeypatch.chdir(digit.parent)
     change(run.model_directory / "weights.npz")
-    monkeypatch.setattr("zoo.finish.load_weights", lambda path: pytest.fail("they were loaded"))
+    monkeypatch.setattr("zoo.runs.finish.load_weights", lambda path: pytest.fail("they were loaded"))
     name, *rest = command
     assert main([name, str(run.directory), *rest]) == 1
     err = capsys.readouterr().err

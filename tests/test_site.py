@@ -18,14 +18,14 @@ import pytest
 import yaml
 
 from zoo import hookspecs
-from zoo import results as published
 from zoo.cli import COMMANDS
 from zoo.errors import UsageError, ZooError
 from zoo.figures.catalogue import entry_of
-from zoo.graph import Graph
+from zoo.network.graph import Graph
 from zoo.recipes import KEYS
 from zoo.registry import Plugin, Registry
-from zoo.runs import Run, captions_of
+from zoo.results import published
+from zoo.runs.directory import Run, captions_of
 from zoo.site import assets, boards, concepts, pages, receipts, reference
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -252,7 +252,7 @@ def test_links_to_networks_that_are_not_shown_become_words() -> None:
 
 
 def test_a_long_layer_table_is_folded_away() -> None:
-    from zoo.graph import Node, chain
+    from zoo.network.graph import Node, chain
 
     def graph(count: int) -> Graph:
         return chain("net", *(Node(f"layer{number}", "dense", "Dense 1", (1,), 2) for number in range(count)))

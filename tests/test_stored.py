@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import ZooError
-from zoo.runs import Run
+from zoo.runs.directory import Run
 from zoo.stored import count, number, optional, read_arrays, read_json, text
 
 SHAPE = {"name": text, "size": count, "share": optional(number), "parts": {...: count}, "keys": [text]}

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo import active, api, budget, pipeline, training
+from zoo import api
 from zoo.errors import Interrupted, UsageError, ZooError
-from zoo.export import load_weights
-from zoo.pipeline import Request
 from zoo.progress import Reporter
-from zoo.runs import Run
+from zoo.runs import active, pipeline
+from zoo.runs.directory import Run
+from zoo.runs.export import load_weights
+from zoo.runs.pipeline import Request
 from zoo.session import Session
+from zoo.training import budget, engine
 
 PLUGINS = {
     "toy_net.py": """
@@ -143,15 +145,15 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished, tmp
 
 def test_the_bits_do_not_depend_on_how_steps_are_cut_into_chunks(finished, tmp_path, monkeypatch):
     run, settings = finished
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "CHUNK_SECONDS", 0.0)
     assert bits(train(tmp_path / "run", settings)) == bits(run)
 
 
 @pytest.mark.parametrize("step", [1, 7, 17, 20, 34, 50])
 def test_a_run_killed_at_any_step_ends_where_the_uninterrupted_one_ends(finished, tmp_path, monkeypatch, step):
     run, settings = finished
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         stop_after(patch, step, RuntimeError)
         with pytest.raises(RuntimeError, match="stopped by the test"):
@@ -193,8 +195,8 @@ def test_a_run_of_other_versions_is_resumed_only_inexactly(tmp_path, monkeypatch
 def test_a_disk_that_fills_up_stops_the_run_which_goes_on_later_to_the_same_bits(small_disk, tmp_path, monkeypatch):
     settings = [*BASE, "epochs=1"]
     filler = small_disk / "filler"
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", 0.0)
     progress = active.ActiveRun.progress
 
     def until_the_disk_is_full(self, done, *rest):
@@ -243,7 +245,7 @@ def stop_at(name, notify):
 
 
 def test_a_diverging_run_stops_with_a_clear_word_and_keeps_the_last_good_checkpoint(tmp_path):
-    with pytest.raises(training.Diverged, match=r"diverged.*learning_rate"):
+    with pytest.raises(engine.Diverged, match=r"diverged.*learning_rate"):
         train(tmp_path / "run", [*BASE, "learning_rate=1e14", "optimizer=sgd", "schedule=constant"])
     run = Run(tmp_path / "run")
     assert run.status == "failed"
@@ -275,7 +277,7 @@ def test_keep_best_publishes_the_weights_of_the_best_epoch(tmp_path, monkeypatch
 
 def test_the_weights_of_the_best_epochs_stay_with_the_network(tmp_path, monkeypatch):
     settings = [*BASE, "keep_best=3", "keep=best", "learning_rate=2", "schedule=constant", "epochs=6"]
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "CHUNK_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         stop_after(patch, 70, RuntimeError)
         with pytest.raises(RuntimeError):
@@ -348,8 +350,8 @@ def test_steps_ends_a_run(tmp_path):
 
 def killed_and_resumed(tmp_path, monkeypatch, settings):
     """The bits of a run that is killed after step 11 and resumed."""
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "CHUNK_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         stop_after(patch, 11, RuntimeError)
         with pytest.raises(RuntimeError):

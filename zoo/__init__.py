@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.listing import find_architectures
     from zoo.recipes import Recipe
     from zoo.registry import Registry
-    from zoo.runs import find_runs
+    from zoo.runs.directory import find_runs
     from zoo.types import Data, Example, Examples, Figure, History, Model, Part, RunContext, Source, Spec, View
 
 __version__ = "0.1.0"
@@ -27,7 +27,7 @@ _HOMES = {
     "zoo.listing": ("find_architectures",),
     "zoo.recipes": ("Recipe",),
     "zoo.registry": ("Registry",),
-    "zoo.runs": ("find_runs",),
+    "zoo.runs.directory": ("find_runs",),
     "zoo.types": [
         "Data",
         "Example",

@@ -17,19 +17,19 @@ from zoo.errors import UsageError, ZooError
 from zoo.hardware import default_threads
 from zoo.progress import Reporter
 from zoo.recipes import ResolvedRecipe
-from zoo.runs import PACKAGED, Run
-from zoo.runs import resolve as find_run
+from zoo.runs.directory import PACKAGED, Run
+from zoo.runs.directory import resolve as find_run
 from zoo.types import Data, Model, Spec
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from zoo.forecast import Forecast
-    from zoo.imagenet import Published
-    from zoo.packaged import Packaged
-    from zoo.pipeline import Request
-    from zoo.prediction import Prediction
+    from zoo.prediction.cold import Prediction
+    from zoo.prediction.imagenet import Published
+    from zoo.prediction.packaged import Packaged
+    from zoo.runs.pipeline import Request
     from zoo.session import Session
+    from zoo.training.forecast import Forecast
 
 
 def train(
@@ -59,8 +59,8 @@ def train(
     TOML file of recipe keys. `rehearse` runs a few steps on generated images. Without `test` the test part is left
     alone and the result is that of the validation part: for tuning.
     """
-    from zoo import pipeline
-    from zoo.pipeline import Request
+    from zoo.runs import pipeline
+    from zoo.runs.pipeline import Request
 
     request = Request(
         architecture=architecture,
@@ -84,7 +84,7 @@ def train(
 
 def resume(run: Run | str | Path, *, inexact: bool = False, quiet: bool = False, verbose: bool = False) -> Run:
     """Go on with an interrupted or killed run to its end."""
-    from zoo import pipeline
+    from zoo.runs import pipeline
 
     return pipeline.resume(_run(run), Reporter(quiet=quiet), inexact, verbose)
 
@@ -102,17 +102,18 @@ class Planned:
 
 def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Planned:
     """Resolve a request, read its images and time a few steps; no run is made (`zoo train --dry-run`)."""
-    from zoo import budget, pipeline
-    from zoo.feeder import Plan
     from zoo.hardware import resolve_precision
-    from zoo.pipeline import Prepared
+    from zoo.runs import pipeline
+    from zoo.runs.pipeline import Prepared
+    from zoo.training import budget
+    from zoo.training.feeder import Plan
 
     reporter, began = Reporter(quiet=quiet), time.monotonic()
     prepared = Prepared(request)
     data = prepared.data(reporter)
     pipeline.start_frameworks(default_threads(), verbose)
-    from zoo import distribution, forecast, probe
-    from zoo.training import Trainer
+    from zoo.training import distribution, forecast, probe
+    from zoo.training.engine import Trainer
 
     budget.apply(prepared, data, distribution.choose(request.devices), reporter, began)
     recipe, spec = prepared.resolved.recipe, prepared.spec()
@@ -144,8 +145,8 @@ def build(
 
     `weights` is None (drawn from `seed`), a name on its card ("imagenet", which downloads them) or the path of a file.
     """
-    from zoo import pipeline
     from zoo.registry import Registry
+    from zoo.runs import pipeline
     from zoo.session import Session
 
     found = Registry.discover()
@@ -169,8 +170,8 @@ def build(
 
 
 def _resolve(plugin: Any, target: Any, settings: Sequence[str], overrides: Mapping[str, Any]) -> ResolvedRecipe:
-    from zoo import pipeline
     from zoo.recipes import resolve
+    from zoo.runs import pipeline
 
     given = {key: value for key, value in overrides.items() if value is not None}
     resolved = resolve(plugin, target or plugin, "quick", None, settings, given)
@@ -187,11 +188,11 @@ def prepare(
     quiet: bool = False,
 ) -> Data:
     """Decode a data set into the cache at an image size in pixels; training then starts at once."""
-    from zoo import pipeline
-    from zoo.data import find_source
-    from zoo.data import prepare as prepare_data
+    from zoo.data.loading import find_source
+    from zoo.data.loading import prepare as prepare_data
     from zoo.recipes import Recipe
     from zoo.registry import Registry
+    from zoo.runs import pipeline
     from zoo.session import Session
 
     plugin = Registry.discover().get("dataset", dataset)
@@ -226,7 +227,7 @@ def predict(
     weights, once; without it, and without them, MissingWeights says which file to put where.
     """
     from zoo import pretrained
-    from zoo.prediction import predict_files
+    from zoo.prediction.cold import predict_files
 
     found = _network(run)
     with pretrained.downloads(allowed=download):
@@ -238,9 +239,9 @@ def _predictor(
     found: Run | Packaged | Published, engine: str, quiet: bool, verbose: bool
 ) -> Callable[[np.ndarray[Any, Any]], Any] | None:
     """What predicts with an engine; None is LiteRT, for which the network is exported where it was not yet."""
-    from zoo import seal
-    from zoo.imagenet import Published
-    from zoo.prediction import has_litert, read_spec
+    from zoo.prediction.cold import has_litert, read_spec
+    from zoo.prediction.imagenet import Published
+    from zoo.runs import seal
 
     if isinstance(found, Published) and not found.is_made:
         Reporter(quiet=quiet).note(f"Building {found.id} with its published weights, once ...")
@@ -269,7 +270,7 @@ def full_model_predictor(
     session, model = restore(found, verbose)
     import numpy as np
 
-    from zoo.evaluation import predictor
+    from zoo.runs.evaluation import predictor
 
     flip = _stored_spec(found)["flip_average"]
     predictions = predictor(session.predict, model, flip_average=flip)
@@ -284,8 +285,8 @@ def evaluate(
     Raises DataError if the images are not those that the run was trained and tested on.
     """
     from zoo.errors import DataError
-    from zoo.finish import measure, reported_part
-    from zoo.pipeline import Prepared, request_of
+    from zoo.runs.finish import measure, reported_part
+    from zoo.runs.pipeline import Prepared, request_of
 
     found = _run(run)
     receipt = found.receipt
@@ -304,13 +305,13 @@ def evaluate(
 
 def export(run: Run | str | Path, verbose: bool = False) -> dict[str, Any]:
     """Export a finished run that was trained with `--no-export`; return the state of each file."""
-    from zoo import seal
     from zoo.files import atomic_write
+    from zoo.runs import seal
 
     found = _run(run)
     _require_finished(found)
     session, model = restore(found, verbose)
-    from zoo.finish import export_on_samples, random_images  # it imports TensorFlow, which is quiet by now
+    from zoo.runs.finish import export_on_samples, random_images  # it imports TensorFlow, which is quiet by now
 
     exported = export_on_samples(found, session, model, random_images(found.spec))
     content = _stored_spec(found) | {"export": exported}
@@ -337,7 +338,7 @@ def visualize(
     maps are drawn, `images` files or folders to look at instead of a held-out image. `source` is where the data
     set's files are.
     """
-    from zoo.drawing import Wishes, draw_architecture, draw_run
+    from zoo.figures.drawing import Wishes, draw_architecture, draw_run
 
     wishes = Wishes(tuple(only), tuple(layers), tuple(map(Path, images)), _path(source), _path(output))
     from zoo.registry import Registry
@@ -350,7 +351,7 @@ def visualize(
     _require_finished(found)
     written = draw_run(found, wishes, quiet, verbose)
     if output is None:  # the pictures are the run's own
-        from zoo import report
+        from zoo.runs import report
 
         report.write(found)
     return written
@@ -358,7 +359,7 @@ def visualize(
 
 def report(run: Run | str | Path) -> Path:
     """Write a finished run's `report.html` again and return its path; pictures that it lacks are drawn first."""
-    from zoo import report as reports
+    from zoo.runs import report as reports
 
     found = _run(run)
     if found.status == "finished" and not (found.directory / "figures").is_dir():
@@ -390,15 +391,15 @@ def comparison_row(run: Run) -> dict[str, Any]:
 
 def restore(run: Run | Packaged | Published, verbose: bool) -> tuple[Session, Model]:
     """A session for a finished run, a packaged or a published network, and its network with its weights."""
-    from zoo import pipeline
     from zoo.registry import Registry
+    from zoo.runs import pipeline
     from zoo.session import Session
 
     session = Session(Registry.discover().get("architecture", run.spec.name))
     threads = run.receipt["threads"] if isinstance(run, Run) else default_threads()
     pipeline.start_frameworks(threads, verbose)
-    from zoo.finish import rebuild
-    from zoo.imagenet import Published
+    from zoo.prediction.imagenet import Published
+    from zoo.runs.finish import rebuild
 
     return session, run.build() if isinstance(run, Published) else rebuild(run, session)
 
@@ -417,7 +418,7 @@ def _require_finished(run: Run) -> None:
 
 def _network(run: Run | Packaged | Published | str | Path) -> Run | Packaged | Published:
     if isinstance(run, str) and run.startswith(PACKAGED):
-        from zoo import packaged
+        from zoo.prediction import packaged
         from zoo.registry import Registry
 
         return packaged.find(run, Registry.discover())

@@ -43,7 +43,7 @@ class Card:
     begin with ("imagenet"), and "path" if it takes files, each with the options that such weights need.
     Data sets: `images` is the count of images, `test_images` of which are a published test part,
     `class_names` their classes, `size` the native size in pixels if there is one, `channels` what the
-    images have, `prepare` what is done to a reader's picture before prediction ("digit": see `zoo.digits`),
+    images have, `prepare` what is done to a reader's picture before prediction ("digit": see `zoo.prediction.digits`),
     `built_in` whether they are inside the package, `download` the size of the download in bytes.
     """
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def train(model: Model, data: Data, recipe: Recipe, run: RunContext) -> History:
     """Train `model` in place with the zoo's engine, or as a probe where the recipe trains the head alone."""
-    from zoo import probe
-    from zoo.active import ActiveRun
-    from zoo.training import Engine
+    from zoo.runs.active import ActiveRun
+    from zoo.training import probe
+    from zoo.training.engine import Engine
 
     if not isinstance(run, ActiveRun):
         raise TypeError(f"run must be the one that zoo_train was given. Received: {type(run).__name__}")

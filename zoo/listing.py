@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.errors import UsageError, nearest
 from zoo.registry import Plugin, Registry
-from zoo.results import Published, Result, published
+from zoo.results.published import Published, Result, published
 
 MODELS = "models"  # trained networks inside a package: models/<architecture>/<name>/spec.json
 

@@ -54,8 +54,9 @@ def command(
     --cost adds multiply-adds (of convolutions and dense layers), the memory of each output, and its receptive field
     ("image" is all of it).
     """
-    from zoo import api, cost
-    from zoo.graph import format_table, from_model
+    from zoo import api
+    from zoo.network import cost
+    from zoo.network.graph import format_table, from_model
 
     model, spec = api.build(architecture, dataset, settings=settings, verbose=verbose(), **options)
     graph = from_model(model, spec)

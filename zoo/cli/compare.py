@@ -12,7 +12,7 @@ from zoo.cli.text import number, percent, print_json, table, terminal_width
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from zoo.runs import Run
+    from zoo.runs.directory import Run
 
 
 @click.command(
@@ -31,7 +31,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     Two runs that were tested on the same images are also compared image by image (McNemar's test).
     """
     from zoo import api
-    from zoo.runs import resolve
+    from zoo.runs.directory import resolve
 
     if len(names) < 2:
         raise UsageError(f"zoo compare takes two runs or more. Received: {len(names)}")
@@ -56,7 +56,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
 
 def paired_test(first: Run, second: Run) -> dict[str, Any] | None:
     """McNemar's test of two runs; None unless both were tested on the same images."""
-    from zoo.evaluation import compare_predictions, read_predictions
+    from zoo.runs.evaluation import compare_predictions, read_predictions
 
     paths = [run.directory / "predictions.csv" for run in (first, second)]
     sources = [(run.receipt["dataset"]["name"], run.receipt["dataset"]["fingerprint"]) for run in (first, second)]

@@ -66,7 +66,7 @@ Examples:
 @SOURCE
 def info_command(name: str, source: Path | None) -> None:
     """Show a data set's facts, where it is looked for, and whether it is there."""
-    from zoo.data import find_source, prepared_forms
+    from zoo.data.loading import find_source, prepared_forms
 
     plugin = Registry.discover().get("dataset", name)
     state, found = _state(plugin, source)
@@ -133,7 +133,7 @@ def prepare_command(
 
 def fetch(plugin: Plugin) -> None:
     """Download a data set into the cache, and see that it can be used."""
-    from zoo.data import find_source
+    from zoo.data.loading import find_source
     from zoo.files import cache_folder
     from zoo.session import Session
 
@@ -163,8 +163,8 @@ def offer(missing: MissingData, name: str) -> None:
 
 
 def _prepare_for(architecture: str, name: str, recipe: str, source: Path | None) -> dict[str, int]:
-    from zoo.pipeline import Prepared, Request
     from zoo.progress import Reporter
+    from zoo.runs.pipeline import Prepared, Request
 
     prepared = Prepared(Request(architecture, name, recipe=recipe, source=source))
     return {part: len(rows) for part, rows in prepared.data(Reporter()).parts.items()}
@@ -178,7 +178,7 @@ def _prepare_size(name: str, size: int, source: Path | None) -> dict[str, int]:
 
 def _state(plugin: Plugin, source: Path | None) -> tuple[str, str]:
     """Whether a data set is there: ("yes" | "no" | its status if it can't be used, what was found or why not)."""
-    from zoo.data import find_source
+    from zoo.data.loading import find_source
     from zoo.session import Session
 
     if plugin.status != "ok":

@@ -94,7 +94,7 @@ def figures(run: tuple[str, ...], images: tuple[Path, ...]) -> None:
     Where the licence of its images does not allow to pass them on, none is shown: the charts come from the run, and
     what the network sees is drawn of a free photograph, or of --image.
     """
-    from zoo.runs import resolve
+    from zoo.runs.directory import resolve
     from zoo.site.assets import adopt
 
     for path in adopt(resolve(" ".join(run)), images):

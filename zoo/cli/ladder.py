@@ -12,8 +12,8 @@ from zoo.cli import verbose
 from zoo.cli.text import table, terminal_width
 
 if TYPE_CHECKING:
-    from zoo.ladder import Ladder
-    from zoo.measurements import MeasuredLadder
+    from zoo.results.ladder import Ladder
+    from zoo.results.measurements import MeasuredLadder
 
 
 @click.command(
@@ -47,13 +47,13 @@ def command(
     measured on validation images; test images are not looked at. A forecast comes first. What has finished is not
     trained again. The result goes into the package, from where the site draws it, unless it is a trial.
     """
-    from zoo import ladder as ladders
     from zoo.figures.measured import ladder as draw
     from zoo.files import atomic_write
-    from zoo.measurements import parse_ladder
     from zoo.progress import Reporter, duration
     from zoo.registry import Registry
-    from zoo.runs import runs_root
+    from zoo.results import ladder as ladders
+    from zoo.results.measurements import parse_ladder
+    from zoo.runs.directory import runs_root
 
     registry = Registry.discover()
     found, plugin = ladders.find(architecture, dataset, registry)

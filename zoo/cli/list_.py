@@ -226,7 +226,7 @@ def _data(plugin: Plugin) -> str | None:
     """Where a data set's images are, as far as can be told without asking its plugin (`zoo data list` does)."""
     if plugin.facts.built_in:
         return "built in"
-    from zoo.data import find_source
+    from zoo.data.loading import find_source
 
     if any(_holds_something(root / plugin.name) for root in find_source(None).roots):
         return "in place"

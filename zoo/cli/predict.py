@@ -12,8 +12,8 @@ from zoo.cli import verbose
 from zoo.files import printable
 
 if TYPE_CHECKING:
-    from zoo.prediction import Prediction
-    from zoo.runs import Run
+    from zoo.prediction.cold import Prediction
+    from zoo.runs.directory import Run
 
 
 @click.command(
@@ -47,7 +47,7 @@ def command(run: str, files: tuple[Path, ...], top: int, as_json: bool, **option
     RUN is a path, the beginning of an id, "last", or "ARCH DATASET"; or zoo:ARCH/NAME, a trained network that
     comes with a package, or whose weights others publish (zoo show ARCH lists them).
     """
-    from zoo.runs import PACKAGED, resolve
+    from zoo.runs.directory import PACKAGED, resolve
 
     found = run if run.startswith(PACKAGED) else resolve(run)
     if not isinstance(found, str) and found.receipt.get("rehearsal"):

@@ -14,7 +14,7 @@ from zoo.intervals import wilson
 
 if TYPE_CHECKING:
     from zoo.registry import Plugin
-    from zoo.results import Receipt
+    from zoo.results.published import Receipt
 
 
 @click.group(
@@ -54,7 +54,7 @@ its own seeds among them; - where that was not recorded.
 def list_command(as_json: bool) -> None:
     """List the published rows of all installed plugins."""
     from zoo.progress import duration
-    from zoo.results_table import rows
+    from zoo.results.table import rows
 
     found, notes = rows(_plugins())
     for note in notes:
@@ -94,7 +94,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print the receipt itself.")
 def show_command(row: str, as_json: bool) -> None:
     """Show the receipt of a ROW: each seed's result, commands, machine, versions, and how many trials came before."""
-    from zoo.results import find
+    from zoo.results.published import find
 
     receipt = find(row, _plugins())
     if as_json:
@@ -155,8 +155,8 @@ def publish_command(names: tuple[str, ...], trials: int | None, name: str | None
     split, versions, hardware, time, and SHA-256 of weights and predictions; and how many trials there were: all
     trainings of the network on the data, these too. It is what zoo list, the site and zoo results read.
     """
-    from zoo.publishing import publish
-    from zoo.runs import resolve
+    from zoo.results.publishing import publish
+    from zoo.runs.directory import resolve
 
     done = publish([resolve(text) for text in names], trials=trials, name=name, package=output)
     click.echo(done.path)
@@ -187,7 +187,7 @@ def reproduce_command(
     With the same type of machine, versions and seed the same bits are expected. Elsewhere the accuracy has to lie in
     the 95 % prediction interval, made of the seeds' spread and the binomial error. Exit code 1 means that a row failed.
     """
-    from zoo.reproduction import fast_rows
+    from zoo.results.reproduction import fast_rows
 
     if bool(rows) == fast:
         raise UsageError("Name the rows to reproduce, or all fast ones: --fast. `zoo results list` lists rows")
@@ -211,7 +211,7 @@ def reproduce_command(
 
 def _reproduced(row: str, alone: bool, **options: Any) -> dict[str, Any]:
     """A row's verdict as JSON has it; among several rows one that can't be trained is a failure, and the rest go on."""
-    from zoo.reproduction import reproduce
+    from zoo.results.reproduction import reproduce
 
     try:
         verdict, run = reproduce(row, **options)
@@ -236,8 +236,8 @@ Examples:
 def table_command(file: Path | None) -> None:
     """Print the table of all rows in Markdown, or write it between the two marks in a file."""
     from zoo.files import atomic_write
-    from zoo.results_table import table as markdown
-    from zoo.results_table import with_table
+    from zoo.results.table import table as markdown
+    from zoo.results.table import with_table
 
     plugins = _plugins()
     if not any(plugin.folder for plugin in plugins):

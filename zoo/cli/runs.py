@@ -22,7 +22,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(as_json: bool) -> None:
     """List the runs in $ZOO_RUNS, or in the folder runs, the newest first."""
-    from zoo.runs import find_runs, runs_root
+    from zoo.runs.directory import find_runs, runs_root
 
     rows = [_row(run) for run in find_runs()]
     if as_json:

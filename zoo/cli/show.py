@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo import packaged
 from zoo.cli.text import facts, number, percent, print_json
 from zoo.errors import UsageError, nearest
 from zoo.files import printable
-from zoo.imagenet import Published
+from zoo.prediction import packaged
+from zoo.prediction.imagenet import Published
 from zoo.registry import TITLES, Plugin, Registry
 from zoo.units import scaled
 
 if TYPE_CHECKING:
-    from zoo.runs import Run
+    from zoo.runs.directory import Run
 
 
 @click.command(
@@ -55,7 +55,7 @@ def command(name: tuple[str, ...], as_json: bool) -> None:
 
 
 def _run(text: str, registry: Registry) -> Run:
-    from zoo.runs import find_runs, resolve
+    from zoo.runs.directory import find_runs, resolve
 
     try:
         return resolve(text)
@@ -96,7 +96,7 @@ def _plugin(plugin: Plugin, registry: Registry) -> str:
 def _results(plugin: Plugin, registry: Registry) -> str:
     """The published results, the most accurate first."""
     from zoo.progress import duration
-    from zoo.results import published
+    from zoo.results.published import published
 
     lines = []
     for result in published(registry.plugins).of(plugin):

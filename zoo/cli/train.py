@@ -11,7 +11,7 @@ from zoo.cli import verbose
 from zoo.errors import MissingData, UsageError
 
 if TYPE_CHECKING:
-    from zoo.pipeline import Request
+    from zoo.runs.pipeline import Request
 
 
 class Devices(click.ParamType[int]):
@@ -115,8 +115,8 @@ def _resume(context: click.Context, name: str, inexact: bool) -> None:
 def _train(options: dict[str, Any]) -> None:
     if not options["architecture"] or not options["dataset"]:
         raise UsageError("zoo train needs ARCH and DATASET, as in: zoo train cnn mnist   (zoo list shows them)")
-    from zoo.pipeline import Request
     from zoo.recipes import FLAGS
+    from zoo.runs.pipeline import Request
 
     overrides = {key: value for key in FLAGS if (value := options.pop(key)) is not None}
     dry_run, no_export = options.pop("dry_run"), options.pop("no_export")
@@ -137,8 +137,8 @@ def _run(request: Request, dry_run: bool) -> None:
     from zoo.recipes import describe
 
     if not dry_run:
-        from zoo.pipeline import train
         from zoo.progress import Reporter
+        from zoo.runs.pipeline import train
 
         click.echo(train(request, Reporter(), verbose()).directory)
         return

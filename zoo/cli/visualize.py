@@ -72,7 +72,7 @@ def _list(what: str | None) -> None:
     """Print a line per figure: those that can be drawn, or, with their captions, those that a run has."""
     from zoo.figures import CATALOGUE
     from zoo.registry import Registry
-    from zoo.runs import resolve
+    from zoo.runs.directory import resolve
 
     needs = {"": "", "run": " (of a run)", "images": " (of a run with its images)"}
     rows = {entry.name: entry.says + needs[entry.needs] for entry in CATALOGUE}

@@ -120,7 +120,7 @@ def _quoted(paths: Iterable[Path]) -> str:
 
 def data() -> Iterator[Finding]:
     """Each data set: whether it is on this machine, and the fingerprints of what was decoded of it."""
-    from zoo.pipeline import FOLDER
+    from zoo.runs.pipeline import FOLDER
 
     for plugin in Registry.discover().of("dataset"):
         if plugin.status == "ok" and plugin.name != FOLDER:
@@ -128,7 +128,7 @@ def data() -> Iterator[Finding]:
 
 
 def _data_set(plugin: Plugin) -> Finding:
-    from zoo.data import find_source
+    from zoo.data.loading import find_source
     from zoo.session import Session
 
     name = plugin.name
@@ -156,7 +156,7 @@ def fingerprints(name: str, count: int) -> list[str]:
 
     A rehearsal's generated images are cached under the same name, and are fewer or more.
     """
-    from zoo.data import safe_name
+    from zoo.data.loading import safe_name
 
     found = []
     form = re.compile(rf"{re.escape(safe_name(name))}-(\d+)x(\d+)x(\d)-[a-z]+-[a-z]+-[0-9a-f]+$")

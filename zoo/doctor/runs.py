@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo import closing, kept, report, seal
 from zoo.doctor.finding import Finding
 from zoo.errors import UsageError, ZooError
 from zoo.files import in_words, sha256_of
 from zoo.locks import is_held
-from zoo.runs import RECEIPT, Run, find_runs, resolve, runs_root
+from zoo.runs import closing, kept, report, seal
+from zoo.runs.directory import RECEIPT, Run, find_runs, resolve, runs_root
 
 _UNSEALED = "the receipt names no SHA-256: an older zoo wrote it"
 

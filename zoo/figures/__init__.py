@@ -13,7 +13,7 @@ from zoo.figures.catalogue import CATALOGUE, Entry, entry_of, in_order
 from zoo.figures.grids import filter_grid, weight_images
 from zoo.figures.history import curves
 from zoo.figures.scene import Scene
-from zoo.graph import Graph
+from zoo.network.graph import Graph
 from zoo.types import Data, Figure, Model, RunContext, View
 
 __all__ = [
@@ -69,7 +69,7 @@ def _curves(scene: Scene) -> Iterator[Figure]:
 
 def diagram_figures(graph: Graph) -> list[Figure]:
     """The diagram of all layers ("diagram") and the one of its stages ("diagram-folded"), as SVG."""
-    from zoo.diagram import svg
+    from zoo.network.diagram import svg
 
     said = f" {graph.note}" if graph.note else ""
     whole = (

@@ -48,7 +48,7 @@ def embedding(scene: Scene) -> Iterator[Figure]:
     """Held-out images as points, coloured and marked by their true class."""
     import numpy as np
 
-    from zoo.inspection import penultimate
+    from zoo.network.inspection import penultimate
 
     part = scene.held_out
     if part is None or len(part) < 3 or scene.run is None:

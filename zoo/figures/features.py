@@ -37,7 +37,7 @@ def grid_of(count: int) -> tuple[int, int]:
 
 def feature_maps(scene: Scene) -> Iterator[Figure]:
     """Each photo's maps at the layers that the reader chose, or at the first ones of the network."""
-    from zoo.inspection import activations, chosen_layers
+    from zoo.network.inspection import activations, chosen_layers
 
     layers = chosen_layers(scene.model, scene.view.layers)
     for number, photo in enumerate(scene.photos if layers else (), start=1):
@@ -126,7 +126,7 @@ def _maps_caption(scene: Scene, photo: Photo, layer: str, images: Array, channel
 
 def gradcam(scene: Scene) -> Iterator[Figure]:
     """Where the network looked for the class that it predicted: the reader's photos, or held-out images."""
-    from zoo.inspection import cam_layer, class_activation, map_layers, probabilities_of
+    from zoo.network.inspection import cam_layer, class_activation, map_layers, probabilities_of
 
     layers = map_layers(scene.model)
     chosen = [name for name in scene.view.layers if name in {layer.name for layer in layers}]

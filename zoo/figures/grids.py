@@ -161,7 +161,7 @@ def filters(scene: Scene) -> Iterator[Figure]:
     import numpy as np
 
     from zoo.figures.features import grid_of
-    from zoo.inspection import first_kernel
+    from zoo.network.inspection import first_kernel
 
     found = first_kernel(scene.model)
     if found is None:
@@ -190,7 +190,7 @@ def hidden_units(scene: Scene) -> Iterator[Figure]:
     """The weights of hidden units that see the whole image, chosen at random by the network's seed."""
     import numpy as np
 
-    from zoo.inspection import first_matrix
+    from zoo.network.inspection import first_matrix
 
     spec = scene.spec
     if spec is None:

@@ -11,7 +11,7 @@ from zoo import style
 from zoo.types import Figure
 
 if TYPE_CHECKING:
-    from zoo.measurements import Curve, MeasuredAmount, MeasuredLadder
+    from zoo.results.measurements import Curve, MeasuredAmount, MeasuredLadder
 
 _COLOURS = ("blue", "vermillion", "green", "orange")
 _MARKS = ("o", "s", "^", "D")

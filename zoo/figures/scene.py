@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from zoo.graph import Graph, from_model
+from zoo.network.graph import Graph, from_model
 from zoo.types import Data, Model, Part, Photo, RunContext, Spec, View
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Scene:
         import numpy as np
 
         from zoo.errors import ZooError
-        from zoo.evaluation import read_predictions
+        from zoo.runs.evaluation import read_predictions
 
         assert self.run is not None  # noqa: S101
         stored = read_predictions(self.run.directory / PREDICTIONS)
@@ -117,7 +117,7 @@ class Scene:
     def _rehearsed(self) -> Answers | None:
         import numpy as np
 
-        from zoo.inspection import probabilities_of
+        from zoo.network.inspection import probabilities_of
 
         part = self.held_out
         if part is None:

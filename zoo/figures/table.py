@@ -1,4 +1,4 @@
-"""The layer table as a picture: what each layer does, the shape it gives, and what it costs (`zoo.cost`)."""
+"""The layer table as a picture: what each layer does, the shape it gives, and what it costs (`zoo.network.cost`)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 from zoo import style
-from zoo.cost import LayerCost, format_field, table
-from zoo.diagram import typeset
 from zoo.figures.scene import Scene
-from zoo.graph import Graph, format_shape
+from zoo.network.cost import LayerCost, format_field, table
+from zoo.network.diagram import typeset
+from zoo.network.graph import Graph, format_shape
 from zoo.types import Figure
 from zoo.units import scaled, size_of
 

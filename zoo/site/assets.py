@@ -15,9 +15,9 @@ from typing import Any
 from zoo.errors import UsageError
 from zoo.figures.catalogue import entry_of
 from zoo.files import atomic_write
-from zoo.graph import Graph, Node, from_model
+from zoo.network.graph import Graph, Node, from_model
 from zoo.registry import Plugin, Registry
-from zoo.runs import CAPTIONS, Run, captions_of
+from zoo.runs.directory import CAPTIONS, Run, captions_of
 from zoo.types import Figure
 
 FREE = ("CC", "public domain", "Apache", "MIT", "BSD")
@@ -62,7 +62,7 @@ def adopt(run: Run, photos: tuple[Path, ...] = ()) -> list[Path]:
     """Take a finished run's figures over into the package of its architecture.
 
     Where the licence of its images does not allow that, none of them is shown: what the network sees is drawn anew
-    of `photos`, which may be passed on (default: those of `zoo.photos.default`), and only charts come from the run.
+    of `photos`, which may be passed on (default: those of `photos.default`), and only charts come from the run.
     Raises UsageError for a rehearsal and an unfinished run, and for photos where the run's own images may be shown.
     """
     receipt = run.receipt
@@ -80,7 +80,7 @@ def adopt(run: Run, photos: tuple[Path, ...] = ()) -> list[Path]:
     with tempfile.TemporaryDirectory() as drawn_anew:
         source = run.directory / "figures" if free else Path(drawn_anew)
         if not free:
-            from zoo.drawing import draw_without_data
+            from zoo.figures.drawing import draw_without_data
 
             draw_without_data(run, photos, source)
         captions = _copy(source, target)

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
-from zoo import chapter, style
+from zoo import style
 from zoo.markup import escape, figure, table
-from zoo.measurements import amounts
 from zoo.progress import duration
 from zoo.registry import Plugin
-from zoo.runs import captions_of
+from zoo.results import chapter
+from zoo.results.measurements import amounts
+from zoo.runs.directory import captions_of
 from zoo.site import measured
 from zoo.site.assets import folder_of
 from zoo.site.pages import origin_of, pictures, with_spread

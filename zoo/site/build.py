@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import zoo
-from zoo.diagram import svg
-from zoo.graph import Graph
 from zoo.markup import figure
+from zoo.network.diagram import svg
+from zoo.network.graph import Graph
 from zoo.registry import Plugin, Registry
-from zoo.runs import captions_of
+from zoo.runs.directory import captions_of
 from zoo.site import boards, concepts, measured, pages, receipts, reference
 from zoo.site.assets import folder_of
 from zoo.types import Figure

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from zoo import style
-from zoo.graph import Graph, Node
+from zoo.network.graph import Graph, Node
 from zoo.types import Figure
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _weights(size: int, inputs: int, outputs: int) -> int:
 
 
 def _inception() -> Iterator[Figure]:
-    from zoo.diagram import svg
+    from zoo.network.diagram import svg
 
     side, inputs = MODULE["size"], MODULE["input"]
     assert isinstance(side, int) and isinstance(inputs, int)  # noqa: S101, PT018 (a table of mixed values)

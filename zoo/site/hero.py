@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zoo import api
-from zoo.runs import Run
+from zoo.runs.directory import Run
 from zoo.types import Figure
 
 if TYPE_CHECKING:

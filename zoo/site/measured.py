@@ -8,9 +8,9 @@ from typing import Any
 
 from zoo.figures import measured as drawn
 from zoo.markup import escape, figure, machine, plain, table
-from zoo.measurements import MeasuredAmount, MeasuredLadder, amounts, ladders
 from zoo.progress import duration
 from zoo.registry import Plugin
+from zoo.results.measurements import MeasuredAmount, MeasuredLadder, amounts, ladders
 
 KEPT = Path(__file__).parent / "docs" / "concepts"
 HEADING = "What each technique adds"

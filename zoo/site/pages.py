@@ -8,16 +8,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo import cost, packaged
 from zoo.figures.catalogue import Group
 from zoo.files import in_words
-from zoo.graph import Graph, format_shape
 from zoo.markup import escape, figure, figures, recipe_tables, table
+from zoo.network import cost
+from zoo.network.graph import Graph, format_shape
+from zoo.prediction import packaged
 from zoo.progress import duration
 from zoo.recipes import available, resolve
 from zoo.registry import Plugin
-from zoo.report import group_figures, says
-from zoo.runs import captions_of
+from zoo.runs.directory import captions_of
+from zoo.runs.report import group_figures, says
 from zoo.site import measured
 from zoo.site.assets import folder_of
 from zoo.site.receipts import Result

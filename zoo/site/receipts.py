@@ -9,17 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo import chapter, results
 from zoo.errors import ZooError
 from zoo.markup import machine
 from zoo.registry import Plugin
+from zoo.results import chapter, published
 
 
 @dataclass(frozen=True)
 class Result:
     """One receipt, of one or more seeds. Accuracies are per cent; what the receipt does not say is None or ""."""
 
-    facts: results.Result
+    facts: published.Result
     stored: dict[str, Any]
 
     @property
@@ -76,12 +76,12 @@ class Result:
 def read(plugins: Iterable[Plugin]) -> list[Result]:
     """The results that plugins ship, the best first within a data set. Raises ZooError for a receipt that is wrong."""
     folders = dict.fromkeys(plugin.folder for plugin in plugins if plugin.folder)
-    found = [_read(path) for folder in folders for path in results.receipts(folder)]
+    found = [_read(path) for folder in folders for path in published.receipts(folder)]
     return sorted(found, key=lambda result: (result.dataset, -result.accuracy))
 
 
 def _read(path: Path) -> Result:
     try:
-        return Result(results.read(path), json.loads(path.read_text(encoding="utf-8")))
+        return Result(published.read(path), json.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:
         raise ZooError(f"{path} is not a receipt: {error}") from error

@@ -66,7 +66,7 @@ def api() -> str:
             for name in sorted(set(zoo.__all__) - {*verbs, "__version__", "hookimpl", "find_runs"})
         ),
         "## Finding runs",
-        "::: zoo.runs.find_runs",
+        "::: zoo.runs.directory.find_runs",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from zoo import closing
-from zoo.runs import Run
+from zoo.runs import closing
+from zoo.runs.directory import Run
 from zoo.testing.victims import CASES, PHASES, Case, attempt, differences, write_images
 
 KILLS_A_RUN = 6

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.data.images import UndecodableImage, decode, read
 from zoo.errors import DataError, UsageError
-from zoo.images import UndecodableImage, decode, read
 from zoo.testing.checks import Fails, Skips, check, describe
 from zoo.testing.examples import SAMPLE, DatasetSubject, digest_of, one_pass, sampled
 from zoo.types import Examples, Source

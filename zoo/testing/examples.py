@@ -52,7 +52,7 @@ class DatasetSubject(Subject):
 
     def describe(self, source: Source | None = None) -> Examples:
         """Call `zoo_examples`, with the network forbidden."""
-        from zoo.data import find_source
+        from zoo.data.loading import find_source
 
         with offline() as tried:
             try:
@@ -74,7 +74,7 @@ class DatasetSubject(Subject):
 
     def prepare(self, cache: str | None, examples: Examples | None = None) -> Data:
         """Decode and split a sample, as a training would; into a cache of its own, or the user's."""
-        from zoo.data import prepare
+        from zoo.data.loading import prepare
         from zoo.recipes import Recipe
 
         recipe = Recipe(image_size=SIZE, split="hash", validation=1, test=1)

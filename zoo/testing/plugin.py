@@ -152,7 +152,7 @@ def recipes(subject: Subject) -> None:
         raise Skips("it has no recipes, which is allowed: core's values apply")
     kind = plugin.kind
     names = {row.name for row in Registry.discover().of(kind) if row.folder == plugin.folder}
-    from zoo.pipeline import check_against_card
+    from zoo.runs.pipeline import check_against_card
 
     size = max(plugin.facts.size or 32, plugin.facts.min_size)
     try:

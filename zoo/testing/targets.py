@@ -50,8 +50,8 @@ def _refusing(read: Callable[[Sample], object]) -> Callable[[Sample], bool]:
 
 
 def decoder(folder: Path, extra: Sequence[Path] = ()) -> Target:
-    """`zoo.images.load`, on every format that it reads, and on files of the user's own."""
-    from zoo import images
+    """`zoo.data.images.load`, on every format that it reads, and on files of the user's own."""
+    from zoo.data import images
 
     def read(sample: Sample) -> None:
         with images.quiet_decoders():
@@ -204,7 +204,7 @@ def recipes(folder: Path) -> Target:
 def results(folder: Path) -> Target:
     """Published results, as `zoo list` reads them: a bad receipt is told, and left out."""
     from zoo.registry import Registry
-    from zoo.results import published
+    from zoo.results.published import published
 
     (folder / "results").mkdir()
     architectures = [plugin for plugin in Registry.discover().of("architecture") if plugin.folder]
@@ -253,12 +253,13 @@ def _write_run(directory: Path) -> None:
     """A small run as training writes it, without a framework."""
     import numpy as np
 
-    from zoo import checkpoints, receipt
-    from zoo.evaluation import metrics, write_predictions
-    from zoo.export import save_weights
-    from zoo.pipeline import Prepared, Request
     from zoo.progress import Reporter
-    from zoo.runs import Run, write_figures
+    from zoo.runs import receipt
+    from zoo.runs.directory import Run, write_figures
+    from zoo.runs.evaluation import metrics, write_predictions
+    from zoo.runs.export import save_weights
+    from zoo.runs.pipeline import Prepared, Request
+    from zoo.training import checkpoints
     from zoo.types import Figure
 
     prepared = Prepared(Request("fc-keras", "mnist", rehearse=True))
@@ -295,11 +296,11 @@ class _Variable(SimpleNamespace):
 
 
 def _read_run(directory: Path, whole: Path, changed: str) -> bool:
-    from zoo import checkpoints
-    from zoo.evaluation import read_predictions
-    from zoo.export import load_weights
-    from zoo.prediction import read_spec
-    from zoo.runs import Run
+    from zoo.prediction.cold import read_spec
+    from zoo.runs.directory import Run
+    from zoo.runs.evaluation import read_predictions
+    from zoo.runs.export import load_weights
+    from zoo.training import checkpoints
 
     run = Run(directory)
     refused = 0

@@ -143,7 +143,7 @@ def history(subject: TrainedSubject) -> None:
     ("gradients",),
 )
 def resumes(subject: TrainedSubject) -> None:
-    from zoo import checkpoints
+    from zoo.training import checkpoints
 
     stopped = subject.train(stop_at=STOP_AT)
     if stopped.run.asked < STOP_AT:
@@ -169,7 +169,7 @@ def resumes(subject: TrainedSubject) -> None:
     ("deterministic",),
 )
 def restores(subject: TrainedSubject) -> None:
-    from zoo.export import assign, load_weights, save_weights
+    from zoo.runs.export import assign, load_weights, save_weights
 
     path = subject.folder / "weights.npz"
     save_weights(path, subject.model.variables)
@@ -188,7 +188,7 @@ def restores(subject: TrainedSubject) -> None:
     ("logits-finite",),
 )
 def bfloat16(subject: TrainedSubject) -> None:
-    from zoo.export import assign
+    from zoo.runs.export import assign
 
     model = subject.build(subject.spec(), "bfloat16")
     dtypes = {str(np.asarray(variable).dtype) for variable in model.trainable_variables}
@@ -226,8 +226,8 @@ def predicts(subject: TrainedSubject) -> None:
     ("predicts", "any-batch"),
 )
 def litert(subject: TrainedSubject) -> None:
-    from zoo.evaluation import predictor
-    from zoo.export import export_model
+    from zoo.runs.evaluation import predictor
+    from zoo.runs.export import export_model
 
     spec = subject.spec()
     predict = predictor(subject.session.predict, subject.model, flip_average=False)
@@ -246,7 +246,7 @@ def litert(subject: TrainedSubject) -> None:
     ("logits-finite",),
 )
 def diagram(subject: TrainedSubject) -> None:
-    from zoo.diagram import find_dot
+    from zoo.network.diagram import find_dot
 
     try:
         find_dot()

@@ -87,8 +87,8 @@ class TrainedSubject(ArchitectureSubject):
 
 
 def _active_run(folder: Path, subject: TrainedSubject, recipe: Recipe, stop_at: int) -> Any:
-    from zoo.active import ActiveRun
-    from zoo.runs import Run
+    from zoo.runs.active import ActiveRun
+    from zoo.runs.directory import Run
 
     class Stopped(ActiveRun):
         """A run whose user asks to stop at a moment of the test's choice."""

@@ -105,8 +105,11 @@ def attempt(case: Case, images: Path, output: Path, cache: Path, phase: Any) -> 
 
 def _watch(phase: Any, output: Path) -> None:
     """Say in `phase` what the process is about, and write down the bits of each state that becomes a checkpoint."""
-    from zoo import active, checkpoints, closing, data, drawing, finish, report, training
-    from zoo.export import digest
+    from zoo.data import loading
+    from zoo.figures import drawing
+    from zoo.runs import active, closing, finish, report
+    from zoo.runs.export import digest
+    from zoo.training import checkpoints, engine
 
     def watched(module: Any, name: str, of: str) -> None:
         function = getattr(module, name)
@@ -122,8 +125,8 @@ def _watch(phase: Any, output: Path) -> None:
         setattr(module, name, call)
 
     for module, name, of in (
-        (data, "prepare", "images"),
-        (training.Engine, "train", "training"),
+        (loading, "prepare", "images"),
+        (engine.Engine, "train", "training"),
         (checkpoints, "write", "checkpoint"),
         (finish, "measure", "evaluation"),
         (finish, "export", "export"),
@@ -132,7 +135,7 @@ def _watch(phase: Any, output: Path) -> None:
         (report, "write", "report"),
     ):
         watched(module, name, of)
-    training.CHECKPOINT_SECONDS = CHECKPOINT_SECONDS
+    engine.CHECKPOINT_SECONDS = CHECKPOINT_SECONDS
     checkpoint = active.ActiveRun.checkpoint
 
     def noted(self: Any, step: int, state: Mapping[str, Any]) -> None:
@@ -148,7 +151,7 @@ def differences(reference: Path, run: Path) -> list[str]:
     (weights, optimizer, averages, progress) that both made a checkpoint of."""
     import json
 
-    from zoo.export import digest, load_weights
+    from zoo.runs.export import digest, load_weights
 
     found = []
     for name in ("history.csv", "metrics.json", "predictions.csv"):

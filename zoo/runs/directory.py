@@ -1,0 +1,284 @@
+"""Run directories on disk: finding them, reading and writing their receipts.
+
+A run is one directory; everything later needs only it. `run.json` is its receipt. Importing this module
+imports no framework.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo.errors import UsageError, ZooError
+from zoo.files import atomic_write
+from zoo.recipes import ResolvedRecipe
+from zoo.stored import count, number, optional, read_json, text
+from zoo.types import Figure, History, Spec
+
+FORMAT = 1
+RECEIPT = "run.json"
+PACKAGED = "zoo:"  # so begins the name of a network that comes with a package (`zoo.prediction.packaged`)
+CAPTIONS = "captions.json"
+Status = Literal["training", "interrupted", "failed", "finished"]
+
+# what is relied on, where it is there: a run may come from a stranger
+_RECEIPT_SHAPE: dict[str, Any] = {
+    **dict.fromkeys(("status", "started", "command", "precision", "reason"), text),
+    **dict.fromkeys(("rehearsal", "export", "strict"), lambda value: isinstance(value, bool)),
+    **dict.fromkeys(("format", "parameters"), count),
+    "seconds": number,
+    "spec": {
+        "name": text,
+        **dict.fromkeys(("height", "width", "channels", "seed"), count),
+        "class_names": [text],
+        "options": {},
+        "weights": optional(text),
+    },
+    "recipe": {"name": text, "values": {...: {"origin": text}}},
+    "dataset": {
+        **dict.fromkeys(("name", "fingerprint", "split_hash"), text),
+        "counts": {...: count},
+        "notes": [text],
+    },
+    "threads": {...: count},
+    "devices": [text],
+    "versions": {...: text},
+    "hardware": {"features": [text], "system": text},
+    "model": {...: {"bytes": count, "sha256": text}},
+    "remaining": [text],
+}
+_METRICS_SHAPE: dict[str, Any] = {
+    "part": text,
+    "count": count,
+    "accuracy": number,
+    "interval": lambda value: isinstance(value, list) and len(value) == 2 and all(map(number, value)),
+    "rehearsal": lambda value: isinstance(value, bool),
+}
+
+
+class Run:
+    """A run directory. Reads are lazy; `update` rewrites the receipt atomically."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    @property
+    def id(self) -> str:
+        """The name of the directory, which ends in a short random id."""
+        return self.directory.name
+
+    @property
+    def receipt(self) -> dict[str, Any]:
+        """The content of `run.json`. Raises ZooError if it is torn, or of a newer version of zoo."""
+        receipt = read_json(self.directory / RECEIPT, _RECEIPT_SHAPE)
+        if receipt.get("format", 0) > FORMAT:
+            raise ZooError(
+                f"{self.directory} was written by a newer zoo ({receipt.get('versions', {}).get('zoo')}); "
+                f"it has format {receipt['format']}, this zoo reads up to {FORMAT}. "
+                "Upgrade: pip install -U image-model-zoo"
+            )
+        return receipt
+
+    @property
+    def status(self) -> Status:
+        """ "training" also stands for a run that was killed."""
+        status: Status = self.receipt["status"]
+        return status
+
+    @property
+    def metrics(self) -> dict[str, Any] | None:
+        """The content of `metrics.json`, or None before the run has finished."""
+        path = self.directory / "metrics.json"
+        return read_json(path, _METRICS_SHAPE) if path.exists() else None
+
+    @property
+    def history(self) -> History:
+        """The rows of `history.csv`. Raises ZooError if they are not numbers."""
+        path = self.directory / "history.csv"
+        if not path.exists():
+            return History()
+        try:
+            with path.open(newline="", encoding="utf-8") as stream:
+                rows = csv.DictReader(stream)
+                return History({key: float(value) for key, value in row.items() if value} for row in rows)
+        except (OSError, ValueError, TypeError, csv.Error) as error:
+            raise ZooError(f"{path} can't be read as a history: {error}") from error
+
+    @property
+    def spec(self) -> Spec:
+        """What the run's network was built for."""
+        stored = self.receipt["spec"]
+        try:
+            return Spec(**{**stored, "class_names": tuple(stored["class_names"])})
+        except TypeError as error:
+            raise ZooError(f"{self.directory / RECEIPT} describes no network: {error}") from error
+
+    @property
+    def resolved(self) -> ResolvedRecipe:
+        """The resolved recipe with origins."""
+        receipt = self.receipt
+        return ResolvedRecipe.from_dict(receipt["recipe"]["name"], receipt["recipe"]["values"])
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints that a run in progress keeps."""
+        return self.directory / "checkpoints"
+
+    @property
+    def model_directory(self) -> Path:
+        """The folder that holds the trained network."""
+        return self.directory / "model"
+
+    @property
+    def title(self) -> str:
+        """ "vgg16 on catsdogs, quick" """
+        receipt = self.receipt
+        stamp = " (REHEARSAL)" if receipt["rehearsal"] else ""
+        return f"{self.spec.title} on {self.dataset}, {receipt['recipe']['name']}{stamp}"
+
+    @property
+    def dataset(self) -> str:
+        """What people call the data: their data set's name, or that of the user's own folder."""
+        described = self.receipt["dataset"]
+        return str(described.get("title") or described["name"])
+
+    def update(self, **entries: Any) -> None:
+        """Change entries of the receipt."""
+        self.write(self.receipt | entries)
+
+    def write(self, receipt: Mapping[str, Any]) -> None:
+        """Write the whole receipt. The user's home folder, as in the reason of a failure, is written "~"."""
+        content = json.dumps(receipt, indent=1, default=str) + "\n"
+        home = json.dumps(os.path.expanduser("~"))[1:-1]  # noqa: PTH111 (Path.home may raise)
+        if len(home) > 1:
+            content = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", content)
+        atomic_write(self.directory / RECEIPT, content)
+
+
+def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
+    """Write figures into `folder`, and their captions into its `captions.json`; return the figures' paths.
+
+    The captions stand in the order in which a reader meets the figures (`zoo.figures.CATALOGUE`).
+    """
+    from zoo.figures import in_order
+
+    captions = captions_of(folder)
+    written = []
+    for figure in figures:
+        path = folder / f"{figure.name}.{figure.format}"
+        atomic_write(path, figure.content)
+        captions[path.name] = figure.caption
+        written.append(path)
+    ordered = {name: captions[name] for name in in_order(captions)}
+    atomic_write(folder / CAPTIONS, json.dumps(ordered, indent=1) + "\n")
+    return written
+
+
+def captions_of(folder: Path) -> dict[str, str]:
+    """The captions of the figures in `folder`, by file name, in the order in which they were drawn.
+
+    A name that leads out of the folder is left out: a run may come from a stranger.
+    """
+    path = folder / CAPTIONS
+    stored = read_json(path) if path.exists() else {}
+    return {name: str(caption) for name, caption in stored.items() if Path(name).name == name}
+
+
+def runs_root() -> Path:
+    """Where runs are kept: `$ZOO_RUNS`, or `runs` in the current folder."""
+    return Path(os.environ.get("ZOO_RUNS") or "runs")
+
+
+def new_directory(architecture: str, dataset: str, output: Path | None) -> Path:
+    """Make and return the directory of a new run: `output`, which must be new or empty, or a fresh one."""
+    if output is None:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        output = runs_root() / f"{architecture}-{dataset}" / f"{stamp}-{os.urandom(3).hex()}"
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output must be a directory. Received: {output}, which is a file")
+    if output.is_dir() and any(output.iterdir()):
+        hint = f" To go on with it: zoo train --resume {output}" if (output / RECEIPT).exists() else ""
+        raise UsageError(f"--output must be a new or an empty directory. Received: {output}.{hint}")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ZooError(f"The run directory {output} can't be made: {error.strerror}") from error
+    return output
+
+
+def find_runs(root: Path | None = None) -> list[Run]:
+    """All runs below `root` (default: `runs_root()`), the newest first."""
+    found = [(_started(run), run) for run in _walk(root or runs_root())]
+    return [run for _, run in sorted(found, key=lambda item: item[0], reverse=True)]
+
+
+def resolve(text: str) -> Run:
+    """Return the run that `text` names: a path, the beginning of an id, "last", or "ARCH DATASET" (the newest).
+
+    The run of a packaged network, "zoo:cnn/mnist", is put among the user's.
+    Raises UsageError that lists the runs there are.
+    """
+    if text.startswith(PACKAGED):
+        from zoo.prediction import packaged
+        from zoo.registry import Registry
+
+        return packaged.as_run(packaged.find(text, Registry.discover()))
+    path = Path(text)
+    if (path / RECEIPT).is_file():
+        return Run(path)
+    runs = find_runs()
+    if text == "last" and runs:
+        return runs[0]
+    pair = text.split()
+    if len(pair) == 2 and runs:
+        for run in runs:
+            if _pair(run) == tuple(pair):
+                return run
+    matches = [run for run in runs if text and _matches(run, text)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        names = ", ".join(run.id for run in matches[:8])
+        raise UsageError(f"{text!r} is the beginning of {len(matches)} runs: {names}. Give more of the id")
+    if not runs:
+        raise UsageError(f"There is no run {text!r}, and none in {runs_root()}. Train one: zoo train cnn mnist")
+    listed = "\n".join(f"  {run.id}  {_label(run)}" for run in runs[:10])
+    raise UsageError(f"There is no run {text!r}. A path, the beginning of an id or 'last' names one of:\n{listed}")
+
+
+def _matches(run: Run, text: str) -> bool:
+    return run.id.startswith(text) or run.id.rpartition("-")[2].startswith(text)
+
+
+def _walk(root: Path) -> Iterator[Run]:
+    for pattern in (RECEIPT, f"*/{RECEIPT}", f"*/*/{RECEIPT}"):
+        for path in root.glob(pattern):
+            yield Run(path.parent)
+
+
+def _started(run: Run) -> str:
+    try:
+        return str(run.receipt.get("started", ""))
+    except ZooError:
+        return ""
+
+
+def _pair(run: Run) -> tuple[str, str] | None:
+    try:
+        receipt = run.receipt
+        return receipt["spec"]["name"], receipt["dataset"]["name"]
+    except ZooError:
+        return None
+
+
+def _label(run: Run) -> str:
+    try:
+        return f"{run.title}, {run.status}"
+    except ZooError:
+        return "unreadable"

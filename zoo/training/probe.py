@@ -1,0 +1,140 @@
+"""A linear probe: the features of a frozen network are computed once and kept, and only its head is trained.
+
+What the engine would compute in every epoch does not change while everything but the head is frozen and the images
+are used as they are; so it is computed once, and an epoch takes a fraction of a second. The run is one as any other:
+its network is the whole one. Alain and Bengio (2016), Understanding intermediate layers using linear classifier probes,
+arXiv:1610.01644.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import defaults
+from zoo.data.images import RULE
+from zoo.files import atomic_file, cache_folder, require_space
+from zoo.hardware import peak_memory
+from zoo.recipes import Recipe
+from zoo.runs.active import ActiveRun
+from zoo.runs.evaluation import predictor
+from zoo.training import augmentation
+from zoo.training.engine import Engine
+from zoo.training.forecast import Forecast
+from zoo.training.freezing import BACKBONE, layers_of
+from zoo.types import Data, History, Model, Part, Spec
+
+Array = np.ndarray[Any, Any]
+VERSION = 1
+_PIXELS_AT_ONCE = 8 * 224 * 224  # more at once leave the processor's caches, and cost a third more
+
+
+def applies(model: Model, recipe: Recipe) -> bool:
+    """Whether a recipe trains the head alone, on images as they are, and the network has such a head."""
+    if recipe.freeze.strip() != BACKBONE or recipe.train_sizes or not isinstance(model, keras.Model):
+        return False
+    head = layers_of(model)[-1]
+    changed = augmentation.columns(recipe, recipe.cached_size, recipe.image_size, channels=model.input_shape[-1])
+    return (
+        changed.weight.start == 0  # no column of the table stands before the class weights': images stay as they are
+        and isinstance(head, keras.layers.Dense)
+        and model.outputs[0] is head.output
+        and len(head.input.shape) == 2
+    )
+
+
+def train(model: Any, data: Data, recipe: Recipe, run: ActiveRun) -> History:
+    """Train the head of `model` in place, on the features of the data, and return the history."""
+    head = layers_of(model)[-1]
+    backbone = keras.Model(model.inputs, head.input)
+    key = _key(backbone, data, recipe, run.spec)
+    folder = cache_folder() / "features"
+    seen: list[Part] = []
+    for part in (data.train, data.monitored):
+        features = _kept(backbone, part, folder / f"{run.spec.name}-{key}-{len(seen)}.npy", run)
+        if features is None:
+            return run.history
+        seen.append(Part(features, np.arange(len(part)), part.labels, part.keys))
+    train, monitored = seen
+    if len(data.validation):
+        featured = replace(data, train=train, validation=monitored)
+    else:
+        featured = replace(data, train=train, test=monitored)
+    inputs = keras.Input((1, 1, head.input.shape[-1]), name="features")
+    alone = keras.Model(inputs, head(keras.layers.Flatten(name="flatten")(inputs)), name=f"{model.name}_head")
+    run.validate_with(predictor(defaults.predict, keras.models.clone_model(alone), flip_average=False))
+    return Engine(alone, featured, replace(recipe, freeze=""), run, recipe.image_size).train()
+
+
+def forecast(model: Any, data: Data, recipe: Recipe) -> Forecast:
+    """What the features will take; the rest is nothing beside it."""
+    batch = data.train.take(slice(0, 16))
+    compute = _compiled(model)
+    compute(batch)  # traces
+    began = time.monotonic()
+    compute(batch)
+    rate = len(batch) / (time.monotonic() - began)
+    images = len(data.train) + len(data.monitored)
+    return Forecast(rate, recipe.image_size, images, images / rate, peak_memory())
+
+
+def _key(backbone: Any, data: Data, recipe: Recipe, spec: Spec) -> str:
+    """Names the features of these images by these weights."""
+    facts = [VERSION, RULE, recipe.resize, recipe.interpolation, data.split_hash, spec.height, spec.channels]
+    total = hashlib.sha256(json.dumps([facts, backbone.to_json()]).encode())
+    for variable in backbone.weights:
+        total.update(np.asarray(variable).tobytes())
+    return total.hexdigest()[:16]
+
+
+def _kept(backbone: Any, part: Part, path: Path, run: ActiveRun) -> Array | None:
+    """The features of a part, float32 [n, 1, 1, features], from the cache or computed; None if the user stopped."""
+    shape = (len(part), 1, 1, backbone.output.shape[-1])
+    try:
+        kept: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if kept.shape == shape and kept.dtype == np.float32:
+            return kept
+    except (OSError, ValueError, EOFError):
+        pass  # none, or not whole: it is made anew
+    require_space(path.parent, 4 * int(np.prod(shape)), "The cache of features")
+    features = _computed(backbone, part, run)
+    if features is not None:
+        with atomic_file(path) as file:
+            np.save(file, features.reshape(shape), allow_pickle=False)
+    return None if features is None else features.reshape(shape)
+
+
+def _computed(backbone: Any, part: Part, run: ActiveRun) -> Array | None:
+    """The features of a part, float32 [n, features]; None if the user stopped."""
+    height, width = part.images.shape[1:3]
+    size = max(1, _PIXELS_AT_ONCE // (height * width))
+    compute = _compiled(backbone)
+    batches = []
+    run.reporter.start("features", len(part))
+    began = time.monotonic()
+    try:
+        for start in range(0, len(part), size):
+            batches.append(compute(part.take(slice(start, start + size))))
+            done = min(start + size, len(part))
+            rate = done / (time.monotonic() - began)
+            run.reporter.advance(done, f"{done:,} of {len(part):,}  {rate:,.0f} images/s")
+            if run.stopping:
+                return None
+    finally:
+        run.reporter.stop()
+    return np.concatenate(batches) if batches else np.zeros((0, backbone.output.shape[-1]), np.float32)
+
+
+def _compiled(model: Any) -> Any:
+    """A network's answer without training: uint8 [n, height, width, channels] to a float32 array."""
+
+    compute = tf.function(lambda images: tf.cast(model(tf.cast(images, tf.float32), training=False), tf.float32))
+    return lambda images: compute(tf.constant(images)).numpy()
