@@ -244,8 +244,9 @@ def test_a_run_begins_with_its_weights_and_its_receipt_names_them_without_the_pa
     # the weights of a file want the input that they were trained on, and the run keeps it
     assert run.spec.options == {"width": 0.02, "input": "imagenet"}
     from zoo import api
+    from zoo.prediction import engines
 
-    restored = api.restore(run, verbose=False)[1]
+    restored = engines.restore(run, verbose=False)[1]
     begun = api.build("vgg16", "mnist", settings=NARROW, weights=narrow_vgg16)[0]
     moved = np.abs(restored.get_layer("fc1").kernel - begun.get_layer("fc1").kernel)
     drawn = np.abs(

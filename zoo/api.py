@@ -6,14 +6,11 @@ line would end with a message. What trains is imported when it is needed: a cold
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import UsageError
 from zoo.hardware import default_threads
 from zoo.progress import Reporter
 from zoo.recipes import ResolvedRecipe
@@ -22,14 +19,9 @@ from zoo.runs.directory import resolve as find_run
 from zoo.types import Data, Model, Spec
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from zoo.prediction.cold import Prediction
     from zoo.prediction.imagenet import Published
     from zoo.prediction.packaged import Packaged
-    from zoo.runs.pipeline import Request
-    from zoo.session import Session
-    from zoo.training.forecast import Forecast
 
 
 def train(
@@ -87,48 +79,6 @@ def resume(run: Run | str | Path, *, inexact: bool = False, quiet: bool = False,
     from zoo.runs import pipeline
 
     return pipeline.resume(_run(run), Reporter(quiet=quiet), inexact, verbose)
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What a training would be: the resolved recipe, the network's spec, image counts, and the forecast."""
-
-    resolved: ResolvedRecipe
-    spec: Spec
-    precision: str
-    counts: dict[str, int]
-    forecast: Forecast
-
-
-def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Planned:
-    """Resolve a request, read its images and time a few steps; no run is made (`zoo train --dry-run`)."""
-    from zoo.hardware import resolve_precision
-    from zoo.runs import pipeline
-    from zoo.runs.pipeline import Prepared
-    from zoo.training import budget
-    from zoo.training.feeder import Plan
-
-    reporter, began = Reporter(quiet=quiet), time.monotonic()
-    prepared = Prepared(request)
-    data = prepared.data(reporter)
-    pipeline.start_frameworks(default_threads(), verbose)
-    from zoo.training import distribution, forecast, probe
-    from zoo.training.engine import Trainer
-
-    budget.apply(prepared, data, distribution.choose(request.devices), reporter, began)
-    recipe, spec = prepared.resolved.recipe, prepared.spec()
-    precision = resolve_precision(recipe, distribution.has_bfloat16())
-    reporter.note("Compiling the first step ...")
-    # how long a step takes does not depend on the weights; a plan downloads none
-    model = prepared.session.build(replace(spec, weights=None), precision)
-    if probe.applies(model, recipe):
-        measured = probe.forecast(model, data, recipe)
-    else:
-        trainer = Trainer(model, recipe, recipe.image_size)
-        steps = Plan(recipe, spec.seed, len(data.train), data.train.images.shape[1])
-        measured = forecast.measure(steps, trainer, data.train, len(data.monitored), 0)
-    counts = {name: len(part) for name, part in data.parts.items()}
-    return Planned(prepared.resolved, spec, precision, counts, measured)
 
 
 def build(
@@ -227,54 +177,13 @@ def predict(
     weights, once; without it, and without them, MissingWeights says which file to put where.
     """
     from zoo import pretrained
+    from zoo.prediction import engines
     from zoo.prediction.cold import predict_files
 
     found = _network(run)
     with pretrained.downloads(allowed=download):
-        predictor = _predictor(found, engine, quiet, verbose)
+        predictor = engines.predictor(found, engine, quiet, verbose)
     return predict_files(found.model_directory, [Path(file) for file in files], top, predictor)
-
-
-def _predictor(
-    found: Run | Packaged | Published, engine: str, quiet: bool, verbose: bool
-) -> Callable[[np.ndarray[Any, Any]], Any] | None:
-    """What predicts with an engine; None is LiteRT, for which the network is exported where it was not yet."""
-    from zoo.prediction.cold import has_litert, read_spec
-    from zoo.prediction.imagenet import Published
-    from zoo.runs import seal
-
-    if isinstance(found, Published) and not found.is_made:
-        Reporter(quiet=quiet).note(f"Building {found.id} with its published weights, once ...")
-        found.make(verbose)
-    read_spec(found.model_directory)
-    there = has_litert(found.model_directory) and (not isinstance(found, Run) or seal.is_sealed(found, seal.LITERT))
-    if engine != "tensorflow" and not there:
-        if not isinstance(found, Run):
-            raise ZooError(f"{found.id} comes without model.tflite. Try: --engine tensorflow")
-        Reporter(quiet=quiet).note("This run has no LiteRT file yet; exporting it once ...")
-        exported = export(found, verbose)["tflite"]
-        if exported["status"] != "ok":
-            if engine == "litert":
-                raise ZooError(f"The run {found.id} can't be exported to LiteRT: {exported['reason']}")
-            engine = "tensorflow"
-    elif engine != "tensorflow" and isinstance(found, Run):
-        seal.require(found, seal.LITERT)
-    return full_model_predictor(found, verbose) if engine == "tensorflow" else None
-
-
-def full_model_predictor(
-    run: Run | Packaged | Published | str | Path, verbose: bool = False
-) -> Callable[[np.ndarray[Any, Any]], Any]:
-    """The network itself in TensorFlow: uint8 [n, height, width, channels] to float32 probabilities [n, classes]."""
-    found = _network(run)
-    session, model = restore(found, verbose)
-    import numpy as np
-
-    from zoo.runs.evaluation import predictor
-
-    flip = _stored_spec(found)["flip_average"]
-    predictions = predictor(session.predict, model, flip_average=flip)
-    return lambda images: np.asarray(predictions(images.astype(np.float32)))
 
 
 def evaluate(
@@ -285,12 +194,13 @@ def evaluate(
     Raises DataError if the images are not those that the run was trained and tested on.
     """
     from zoo.errors import DataError
+    from zoo.prediction import engines
     from zoo.runs.finish import measure, reported_part
     from zoo.runs.pipeline import Prepared, request_of
 
     found = _run(run)
     receipt = found.receipt
-    _require_finished(found)
+    found.require_finished()
     prepared = Prepared(request_of(found, _path(source)), found.resolved)
     data = prepared.data(Reporter(quiet=quiet))
     if data.split_hash != receipt["dataset"]["split_hash"]:
@@ -298,26 +208,9 @@ def evaluate(
             f"The images of {data.name} are not those the run was tested on: split "
             f"{data.split_hash[:16]} now, {receipt['dataset']['split_hash'][:16]} then"
         )
-    session, model = restore(found, verbose)
+    session, model = engines.restore(found, verbose)
     name, part = reported_part(data)
     return measure(session, model, part, found.resolved.recipe.flip_average, found, name, write=False)
-
-
-def export(run: Run | str | Path, verbose: bool = False) -> dict[str, Any]:
-    """Export a finished run that was trained with `--no-export`; return the state of each file."""
-    from zoo.files import atomic_write
-    from zoo.runs import seal
-
-    found = _run(run)
-    _require_finished(found)
-    session, model = restore(found, verbose)
-    from zoo.runs.finish import export_on_samples, random_images  # it imports TensorFlow, which is quiet by now
-
-    exported = export_on_samples(found, session, model, random_images(found.spec))
-    content = _stored_spec(found) | {"export": exported}
-    atomic_write(found.model_directory / "spec.json", json.dumps(content, indent=1) + "\n")
-    seal.renew(found)
-    return exported
 
 
 def visualize(
@@ -348,7 +241,7 @@ def visualize(
     if dataset is not None:
         raise UsageError(f"A run knows its data set. Received: {dataset!r} after the run {what}")
     found = _run(what)
-    _require_finished(found)
+    found.require_finished()
     written = draw_run(found, wishes, quiet, verbose)
     if output is None:  # the pictures are the run's own
         from zoo.runs import report
@@ -387,33 +280,6 @@ def comparison_row(run: Run) -> dict[str, Any]:
         "seconds": receipt.get("seconds"),
         "seed": receipt["spec"]["seed"],
     }
-
-
-def restore(run: Run | Packaged | Published, verbose: bool) -> tuple[Session, Model]:
-    """A session for a finished run, a packaged or a published network, and its network with its weights."""
-    from zoo.registry import Registry
-    from zoo.runs import pipeline
-    from zoo.session import Session
-
-    session = Session(Registry.discover().get("architecture", run.spec.name))
-    threads = run.receipt["threads"] if isinstance(run, Run) else default_threads()
-    pipeline.start_frameworks(threads, verbose)
-    from zoo.prediction.imagenet import Published
-    from zoo.runs.finish import rebuild
-
-    return session, run.build() if isinstance(run, Published) else rebuild(run, session)
-
-
-def _stored_spec(run: Run | Packaged | Published) -> dict[str, Any]:
-    stored: dict[str, Any] = json.loads((run.model_directory / "spec.json").read_text(encoding="utf-8"))
-    return stored
-
-
-def _require_finished(run: Run) -> None:
-    if run.status != "finished":
-        raise UsageError(
-            f"The run {run.id} is not finished ({run.status}). Go on with it: zoo train --resume {run.directory}"
-        )
 
 
 def _network(run: Run | Packaged | Published | str | Path) -> Run | Packaged | Published:

@@ -133,16 +133,16 @@ def _train(options: dict[str, Any]) -> None:
 
 
 def _run(request: Request, dry_run: bool) -> None:
-    from zoo import api
-    from zoo.recipes import describe
-
     if not dry_run:
         from zoo.progress import Reporter
         from zoo.runs.pipeline import train
 
         click.echo(train(request, Reporter(), verbose()).directory)
         return
-    planned = api.plan(request, verbose=verbose())
+    from zoo.recipes import describe
+    from zoo.runs import planning
+
+    planned = planning.plan(request, verbose=verbose())
     click.echo(describe(planned.resolved))
     counts = ", ".join(f"{count:,} {name}" for name, count in planned.counts.items() if count)
     click.echo(f"{counts} images; precision {planned.precision}", err=True)

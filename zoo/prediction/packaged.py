@@ -114,7 +114,7 @@ def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package
     `about` says in a line what it tells apart, `licence` under what terms it is given. Raises UsageError for a
     rehearsal or an unfinished run, ZooError if float16 changes what the network answers.
     """
-    from zoo import api
+    from zoo.prediction import engines
     from zoo.runs import seal
 
     receipt = run.receipt
@@ -126,7 +126,7 @@ def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package
     home = package or Registry.discover().get("architecture", run.spec.name).folder
     if home is None:
         raise UsageError(f"{run.spec.name} is a single module: there is no package to put networks into. Try: --output")
-    session, model = api.restore(run, verbose=False)
+    session, model = engines.restore(run, verbose=False)
     from zoo.runs.evaluation import predictor
     from zoo.runs.finish import random_images  # it imports TensorFlow, which is quiet by now
 

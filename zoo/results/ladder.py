@@ -240,16 +240,16 @@ STARTING = 8.0
 
 def forecast(requests: Sequence[Request], verbose: bool = False) -> float:
     """Seconds that these runs take here: the rate of each network is measured once, at the size of its first."""
-    from zoo import api
+    from zoo.runs import planning
     from zoo.runs.pipeline import Prepared
     from zoo.training.feeder import Plan
     from zoo.training.forecast import extrapolate
 
-    rates: dict[str, api.Planned] = {}
+    rates: dict[str, planning.Planned] = {}
     seconds = 0.0
     for request in requests:
         if request.architecture not in rates:
-            rates[request.architecture] = api.plan(request, quiet=True, verbose=verbose)
+            rates[request.architecture] = planning.plan(request, quiet=True, verbose=verbose)
         planned = rates[request.architecture]
         recipe = Prepared(request).resolved.recipe
         plan = Plan(recipe, request.seed, planned.counts["training"], recipe.cached_size)

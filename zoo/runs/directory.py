@@ -148,6 +148,14 @@ class Run:
         described = self.receipt["dataset"]
         return str(described.get("title") or described["name"])
 
+    def require_finished(self) -> None:
+        """Raise UsageError, with the command that goes on with it, if the run has not finished."""
+        if self.status != "finished":
+            raise UsageError(
+                f"The run {self.id} is not finished ({self.status}). "
+                f"Go on with it: zoo train --resume {self.directory}"
+            )
+
     def update(self, **entries: Any) -> None:
         """Change entries of the receipt."""
         self.write(self.receipt | entries)

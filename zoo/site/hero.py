@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zoo import api
+from zoo.prediction import engines
 from zoo.runs.directory import Run
 from zoo.types import Figure
 
@@ -24,7 +25,7 @@ def draw(run: Run) -> Figure:
 
     `run` is of a Keras network of grey images.
     """
-    _, model = api.restore(run, False)  # imports the frameworks quietly, before anything else does
+    _, model = engines.restore(run, False)  # imports the frameworks quietly, before anything else does
     import cv2
     import keras
     import numpy as np

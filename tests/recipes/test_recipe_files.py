@@ -14,7 +14,7 @@ from zoo.errors import UsageError
 from zoo.recipes import ResolvedRecipe, available, resolve
 from zoo.registry import Plugin
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ARCHITECTURES = (
     *("fc-tf", "fc-keras", "cnn", "cnn-5x5", "vgg16"),

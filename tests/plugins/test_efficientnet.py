@@ -18,7 +18,7 @@ from zoo.data import images
 
 NAME = "efficientnet-lite0"
 THOUSAND = tuple(map(str, range(1000)))
-CHELSEA = Path(__file__).parent / "photos" / "chelsea.jpg"
+CHELSEA = Path(__file__).parents[1] / "photos" / "chelsea.jpg"
 NARROW = {"width": 0.25}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PHONE, WIDE = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 

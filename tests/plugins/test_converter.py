@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).parent.parent / "scripts" / "convert_efficientnet_lite0.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "convert_efficientnet_lite0.py"
 WEIGHTS = np.arange(24, dtype="<f4").reshape(2, 3, 2, 2)
 
 

@@ -28,7 +28,7 @@ from zoo.results import published
 from zoo.runs.directory import Run, captions_of
 from zoo.site import assets, boards, concepts, pages, receipts, reference
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 OURS = [plugin for plugin in Registry.discover().plugins if plugin.distribution == "image-model-zoo"]
 ARCHITECTURES = [plugin for plugin in OURS if plugin.kind == "architecture"]
 DATASETS = [plugin for plugin in OURS if plugin.kind == "dataset"]

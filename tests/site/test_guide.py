@@ -19,7 +19,7 @@ from zoo import reference
 from zoo.cli import main
 from zoo.hookspecs import ZooSpecs, hook_names
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guide" / "plugins"
 PAGES = sorted(GUIDE.glob("*.md"))
 CHECKS_EVERYTHING = {

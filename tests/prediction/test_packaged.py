@@ -23,7 +23,7 @@ from zoo.runs import seal
 from zoo.runs.directory import Run
 from zoo.runs.evaluation import predictor
 
-CHELSEA = Path(__file__).parent / "photos" / "chelsea.jpg"
+CHELSEA = Path(__file__).parents[1] / "photos" / "chelsea.jpg"
 IMAGENET = "zoo:efficientnet-lite0/imagenet"
 CATS = {"tabby", "tiger cat", "Persian cat", "Siamese cat", "Egyptian cat"}
 CONTENT = {

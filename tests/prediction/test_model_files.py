@@ -21,7 +21,7 @@ from zoo.prediction import packaged
 from zoo.registry import Registry
 from zoo.types import Spec
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 UNPICKLERS = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 
 

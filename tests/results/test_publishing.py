@@ -27,7 +27,7 @@ from zoo.results.publishing import publish
 from zoo.results.reproduction import Verdict, fast_rows, judge
 from zoo.runs.directory import Run
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ROW = "receipt-net/mnist/quick"
 RECIPE = '[receipt-net.quick]\nimage_size = 28\nsteps = 20\nbatch_size = 32\nsplit = "published"\nvalidation = 0\n'
 

@@ -21,7 +21,7 @@ from zoo.runs.directory import Run
 from zoo.runs.pipeline import Prepared
 from zoo.site import boards, build, measured
 
-EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
+EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 
 
 def load(name: str) -> ModuleType:

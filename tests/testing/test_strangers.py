@@ -21,7 +21,7 @@ from zoo.registry import Registry
 from zoo.testing import conformance
 from zoo.testing.architecture import BUILDING
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 PACKAGES = sorted(path.parent for kind in ("plugins", "datasets") for path in (ROOT / kind).glob("*/__init__.py"))
 PUBLIC_MODULES = {

@@ -20,7 +20,7 @@ from zoo.prediction import imagenet, packaged
 from zoo.pretrained import PublishedFile
 from zoo.registry import Registry
 
-CHELSEA = Path(__file__).parent / "photos" / "chelsea.jpg"
+CHELSEA = Path(__file__).parents[1] / "photos" / "chelsea.jpg"
 NAME = "zoo:my-net/imagenet"
 CARD = """
 api = 1

@@ -1,0 +1,1 @@
+"""A run, from the request to its finished directory. `pipeline` is the way in, `directory` the run on disk."""

@@ -1,0 +1,55 @@
+"""What a training would be, before there is a run: `zoo train --dry-run`, and what a ladder will take."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from zoo.hardware import default_threads, resolve_precision
+from zoo.progress import Reporter
+from zoo.recipes import ResolvedRecipe
+from zoo.runs import pipeline
+from zoo.runs.pipeline import Prepared, Request
+from zoo.training import budget
+from zoo.training.feeder import Plan
+from zoo.types import Spec
+
+if TYPE_CHECKING:
+    from zoo.training.forecast import Forecast
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a training would be: the resolved recipe, the network's spec, image counts, and the forecast."""
+
+    resolved: ResolvedRecipe
+    spec: Spec
+    precision: str
+    counts: dict[str, int]
+    forecast: Forecast
+
+
+def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Planned:
+    """Resolve a request, read its images and time a few steps; no run is made."""
+    reporter, began = Reporter(quiet=quiet), time.monotonic()
+    prepared = Prepared(request)
+    data = prepared.data(reporter)
+    pipeline.start_frameworks(default_threads(), verbose)
+    from zoo.training import distribution, forecast, probe
+    from zoo.training.engine import Trainer
+
+    budget.apply(prepared, data, distribution.choose(request.devices), reporter, began)
+    recipe, spec = prepared.resolved.recipe, prepared.spec()
+    precision = resolve_precision(recipe, distribution.has_bfloat16())
+    reporter.note("Compiling the first step ...")
+    # how long a step takes does not depend on the weights; a plan downloads none
+    model = prepared.session.build(replace(spec, weights=None), precision)
+    if probe.applies(model, recipe):
+        measured = probe.forecast(model, data, recipe)
+    else:
+        trainer = Trainer(model, recipe, recipe.image_size)
+        steps = Plan(recipe, spec.seed, len(data.train), data.train.images.shape[1])
+        measured = forecast.measure(steps, trainer, data.train, len(data.monitored), 0)
+    counts = {name: len(part) for name, part in data.parts.items()}
+    return Planned(prepared.resolved, spec, precision, counts, measured)
