@@ -19,7 +19,7 @@ import pytest
 
 import zoo
 from zoo.cli import main, root
-from zoo.errors import DataError, UsageError, ZooError
+from zoo.errors import DataError, MissingData, UsageError, ZooError
 from zoo.registry import Registry
 from zoo.results import reproduction
 from zoo.results.published import find, read_receipt
@@ -271,6 +271,21 @@ class TestReproduce:
         ]
         assert main(["results", "reproduce", "a/mnist/quick", "c/mnist/quick"]) == 0
         assert capsys.readouterr().out.endswith("REPRODUCED: 2 of 2 rows pass\n")
+
+    def test_rows_without_their_data_are_left_out_and_counted(self, bench: Bench, monkeypatch, capsys) -> None:
+        def reproduce(row: str, **_: Any) -> tuple[Verdict, Run]:
+            if row.startswith("b/"):
+                raise MissingData("no images")
+            return Verdict(row, True, 0.9, 0.9, 0.8, 1.0, False, None, f"PASS {row}"), bench.runs[0]
+
+        monkeypatch.setattr(reproduction, "reproduce", reproduce)
+        assert main(["results", "reproduce", "a/mnist/quick", "b/mnist/quick"]) == 0
+        assert capsys.readouterr().out.splitlines()[1:] == [
+            "LEFT OUT b/mnist/quick: no images",
+            "REPRODUCED: 1 of 1 rows pass; LEFT OUT for want of data: 1",
+        ]
+        assert main(["results", "reproduce", "b/mnist/quick", "b/mnist/book"]) == 4
+        assert "NOT REPRODUCED: 0 of 0 rows pass" in capsys.readouterr().out
 
     def test_fast_are_the_rows_under_ten_minutes(self) -> None:
         rows = fast_rows(Registry.discover().plugins)

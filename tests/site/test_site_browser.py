@@ -281,3 +281,7 @@ def test_a_report_opens_from_a_folder(page: Any, tmp_path: Path, scheme: str, si
     assert page.evaluate(WRONG) + page.evaluate(CONTRAST) == []
     assert "REHEARSAL" in page.locator(".stamp").inner_text()
     assert page.locator("figure img").count() >= 3
+    folded = page.locator("details table").first
+    assert not folded.is_visible()
+    page.emulate_media(media="print")
+    assert folded.is_visible(), "on paper nothing can be unfolded"

@@ -9,7 +9,7 @@ import click
 
 from zoo.cli import ladder
 from zoo.cli.text import facts, number, percent, print_json, table, terminal_width
-from zoo.errors import UsageError, ZooError
+from zoo.errors import MissingData, UsageError, ZooError
 from zoo.intervals import wilson
 
 if TYPE_CHECKING:
@@ -185,7 +185,8 @@ def reproduce_command(
     """Train published ROWs again, one after the other, and judge each: PASS or FAIL.
 
     With the same type of machine, versions and seed the same bits are expected. Elsewhere the accuracy has to lie in
-    the 95 % prediction interval, made of the seeds' spread and the binomial error. Exit code 1 means that a row failed.
+    the 95 % prediction interval, made of the seeds' spread and the binomial error. Of several rows, those whose data
+    are missing are left out and counted. Exit code 1 means that a row failed, 4 that there were data for none.
     """
     from zoo.results.reproduction import fast_rows
 
@@ -197,20 +198,24 @@ def reproduce_command(
     if output is not None and len(wanted) > 1:
         raise UsageError(f"--output is the directory of one run. Received: {len(wanted)} rows")
     done = [_reproduced(row, len(wanted) == 1, seed=seed, source=source, output=output) for row in wanted]
-    passed = sum(verdict["passed"] for verdict in done)
+    judged = [verdict["passed"] for verdict in done if verdict["passed"] is not None]
     if as_json:
         print_json(done)
     else:
         for verdict in done:
             click.echo(verdict["sentence"])
         if len(done) > 1:
-            word = "REPRODUCED" if passed == len(done) else "NOT REPRODUCED"
-            click.echo(f"{word}: {passed} of {len(done)} rows pass")
-    return 0 if passed == len(done) else 1
+            word = "REPRODUCED" if judged and all(judged) else "NOT REPRODUCED"
+            left_out = f"; LEFT OUT for want of data: {len(done) - len(judged)}" if len(judged) < len(done) else ""
+            click.echo(f"{word}: {sum(judged)} of {len(judged)} rows pass{left_out}")
+    return MissingData.exit_code if not judged else int(not all(judged))
 
 
 def _reproduced(row: str, alone: bool, **options: Any) -> dict[str, Any]:
-    """A row's verdict as JSON has it; among several rows one that can't be trained is a failure, and the rest go on."""
+    """A row's verdict as JSON has it; among several rows one that can't be trained is a failure, and the rest go on.
+
+    Where its data are missing, `passed` is None: nothing was tried.
+    """
     from zoo.results.reproduction import reproduce
 
     try:
@@ -218,6 +223,8 @@ def _reproduced(row: str, alone: bool, **options: Any) -> dict[str, Any]:
     except ZooError as error:
         if alone:
             raise
+        if isinstance(error, MissingData):
+            return {"row": row, "passed": None, "sentence": f"LEFT OUT {row}: {str(error).splitlines()[0]}"}
         return {"row": row, "passed": False, "sentence": f"FAIL {row}: {error}"}
     if not alone:
         click.echo(verdict.sentence, err=True)  # now; the summary comes when all are done

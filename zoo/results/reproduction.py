@@ -19,6 +19,7 @@ from zoo.results.published import Receipt, find, read_all
 
 if TYPE_CHECKING:
     from zoo.runs.directory import Run
+    from zoo.types import Data
 
 FAST = 600.0
 """Seconds: rows whose runs took less are fast."""
@@ -68,7 +69,7 @@ def reproduce(
     from zoo.progress import Reporter
     from zoo.recipes import available
     from zoo.runs import pipeline
-    from zoo.runs.pipeline import Prepared, Request
+    from zoo.runs.pipeline import Request
 
     registry = Registry.discover()
     receipt = find(row, registry.plugins)
@@ -86,11 +87,12 @@ def reproduce(
         output=output,
         export=False,
     )
-    reporter = Reporter()
-    data = Prepared(request).data(reporter)
-    if receipt.content.get("split_hash") not in (None, data.split_hash):
-        raise DataError(f"The images of {dataset.name} here are not those of the row {result.row}: it can't be judged")
-    run = pipeline.train(request, reporter)
+
+    def check(data: Data) -> None:
+        if receipt.content.get("split_hash") not in (None, data.split_hash):
+            raise DataError(f"The images of {data.name} here are not those of the row {result.row}: it can't be judged")
+
+    run = pipeline.train(request, Reporter(), check=check)
     return judge(receipt, run), run
 
 

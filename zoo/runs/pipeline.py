@@ -9,7 +9,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -247,11 +247,15 @@ def check_parts(recipe: Recipe, data: Data) -> None:
 # training -----------------------------------------------------------------------------------------------------
 
 
-def train(request: Request, reporter: Reporter, verbose: bool = False) -> Run:
-    """Train a new run to its end and return it."""
+def train(
+    request: Request, reporter: Reporter, verbose: bool = False, check: Callable[[Data], None] | None = None
+) -> Run:
+    """Train a new run to its end and return it. `check` may refuse the data before there is a run."""
     started, began = datetime.now(UTC), time.monotonic()
     prepared = Prepared(request)
     data = prepared.data(reporter)
+    if check is not None:
+        check(data)
     threads = start_frameworks(default_threads(), verbose)
     from zoo.training import distribution
 

@@ -20,9 +20,10 @@ from zoo.site.pages import origin_of, pictures, with_spread
 from zoo.site.receipts import Result
 from zoo.types import Figure
 
-_COLOURS = ("blue", "orange", "green", "vermillion", "sky", "purple")
+_COLOURS = ("blue", "orange", "green", "vermillion", "sky", "purple", "black")
 _CHAPTERS = ("curves", "sees", "hidden-units", "features")  # the figures that the chapter draws as well
-_MARKS = ("o", "s", "^")
+_MARKS = {"quick": "o", "best": "*", "book": "s"}
+_OTHER_MARKS = ("^", "D", "v", "P")
 EXCERPT = 3  # results of a data set on the home page
 
 
@@ -164,8 +165,9 @@ def _row(result: Result, rich: bool) -> str:
 
 def _results_caption(results: Sequence[Result]) -> str:
     return (
-        f"The {len(results)} published results. Bars are 95 % intervals, hollow rings what the chapter printed; "
-        "further left is a smaller network. Compare points of one panel only: each data set has a scale of its own."
+        f"The {len(results)} published results: a colour for each network, a mark for each recipe. Bars are 95 % "
+        "intervals, hollow rings what the chapter printed; further left is a smaller network. Compare points of one "
+        "panel only: each data set has a scale of its own."
     )
 
 
@@ -174,7 +176,9 @@ def results_drawing(results: Sequence[Result]) -> Figure:
     names = sorted({result.dataset for result in results}, key=lambda name: name != "mnist")
     names_of_all = sorted({result.architecture for result in results})
     colours = dict(zip(names_of_all, cycle(style.PALETTE[name] for name in _COLOURS), strict=False))
-    marks = {name: _MARKS[number // len(_COLOURS) % len(_MARKS)] for number, name in enumerate(names_of_all)}
+    recipes = sorted({result.recipe for result in results}, key=lambda name: (name not in _MARKS, name))
+    others = cycle(_OTHER_MARKS)
+    marks = {name: _MARKS.get(name) or next(others) for name in recipes}
     with style.styled():
         figure = style.canvas(8.4, 4.6)
         panels = figure.subplots(1, max(len(names), 1), squeeze=False)[0]
@@ -188,7 +192,7 @@ def results_drawing(results: Sequence[Result]) -> Figure:
                 axes.plot(
                     [x],
                     [result.accuracy],
-                    marks[result.architecture],
+                    marks[result.recipe],
                     color=colour,
                     markersize=8,
                     label=f"{result.facts.network}, {result.recipe}",
