@@ -140,6 +140,14 @@ def test_a_tensorflow_that_is_gone_is_named(monkeypatch, doctor) -> None:
     assert wrong(doctor()[1])[0].startswith("tensorflow is not installed; the zoo needs ")
 
 
+def test_without_the_package_that_compares_versions_it_says_so(monkeypatch, doctor) -> None:
+    find = environment.find_spec
+    monkeypatch.setattr(environment, "find_spec", lambda name: None if name == "packaging" else find(name))
+    what, mend = wrong(doctor()[1])
+    assert what.startswith("packaging is not installed")
+    assert mend == f"{sys.executable} -m pip install packaging"
+
+
 def test_a_processor_without_bfloat16_is_no_fault(monkeypatch, doctor) -> None:
     for features, state, said in (
         ((), "note", "no bfloat16"),
@@ -165,7 +173,8 @@ def test_a_processor_without_bfloat16_is_no_fault(monkeypatch, doctor) -> None:
         ("1.7", "==1.7.0", True),
         ("1.8", "==1.7", False),
         ("2", "<=2.0,>1.9", True),
-        ("anything", "", True),
+        ("2.21.0rc0", ">=2.20", True),
+        ("anything", ">=1", False),
     ],
 )
 def test_versions_are_compared_as_numbers(version, wanted, expected) -> None:

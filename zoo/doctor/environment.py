@@ -12,10 +12,14 @@ import shlex
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from zoo.doctor.finding import Finding
 from zoo.hardware import processor
 from zoo.removal import OWN, removal
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
 _MODULES = {"opencv-python-headless": "cv2", "ai-edge-litert": "ai_edge_litert", "graphviz-pure": ""}
@@ -24,6 +28,10 @@ _SHOWN = ("tensorflow", "keras", "numpy", "opencv-python-headless", "ai-edge-lit
 
 def findings() -> Iterator[Finding]:
     """Everything about the environment."""
+    if find_spec("packaging") is None:
+        what = "packaging is not installed; the versions of the others can't be compared"
+        yield Finding("environment", "wrong", what, f"{_install()} packaging")
+        return
     yield from interpreter()
     yield from packages()
     yield from opencv()
@@ -53,7 +61,8 @@ def packages() -> Iterator[Finding]:
     if installed(OWN) is None:
         what = f"{OWN} is not installed, only its code is here: no plugin can be found"
         yield Finding("environment", "wrong", what, f"{_install()} .")
-    for name, wanted in requirements():
+    for requirement in requirements():
+        name, wanted = requirement.name, str(requirement.specifier)
         count += 1
         version = installed(name)
         module = _MODULES.get(name, name.replace("-", "_"))
@@ -79,7 +88,7 @@ def opencv() -> Iterator[Finding]:
     if not others:
         return
     there = [name for name in OPENCV if installed(name)]
-    wanted = dict(requirements()).get(OPENCV[0], "")
+    wanted = next((str(each.specifier) for each in requirements() if each.name == OPENCV[0]), "")
     remove = [removal(name) for name in others]
     again = f"{_install()} --force-reinstall --no-deps {shlex.quote(OPENCV[0] + wanted)}"
     yield Finding(
@@ -112,41 +121,26 @@ def installed(distribution: str) -> str | None:
         return None
 
 
-def requirements() -> list[tuple[str, str]]:
-    """The (distribution, versions as ">=2.21,<2.22") that the zoo needs in any case, from its own metadata."""
-    found: list[tuple[str, str]] = []
+def requirements() -> list[Requirement]:
+    """The distributions that the zoo needs here in any case, with their versions, from its own metadata."""
+    from packaging.requirements import Requirement
+
     try:
-        lines = importlib.metadata.requires(OWN) or []
+        needed = map(Requirement, importlib.metadata.requires(OWN) or [])
+        return [each for each in needed if each.marker is None or each.marker.evaluate()]
     except importlib.metadata.PackageNotFoundError:
-        return found
-    for line in lines:
-        requirement, _, marker = line.partition(";")
-        match = re.match(r"([A-Za-z0-9._-]+)\s*(.*)", requirement.strip())
-        if match and not marker.strip():
-            found.append((match[1], match[2].replace(" ", "")))
-    return found
+        return []
 
 
 def within(version: str, wanted: str) -> bool:
-    """Whether a version is in a range as ">=3.11,<3.14". Only the numbers before a suffix as "rc1" are compared;
-    a condition of another kind is passed over."""
-    compared = {"<": -1, "<=": -1, ">": 1, ">=": 1, "==": 0}
-    for condition in filter(None, wanted.replace(" ", "").split(",")):
-        match = re.match(r"(<=|>=|==|<|>)([\d.]+)$", condition)
-        if match is None:
-            continue
-        one, other = _numbers(version), _numbers(match[2])
-        size = max(len(one), len(other))
-        left, right = one + (0,) * (size - len(one)), other + (0,) * (size - len(other))
-        order = (left > right) - (left < right)
-        if order != compared[match[1]] and not (order == 0 and "=" in match[1]):
-            return False
-    return True
+    """Whether a version, that of a prerelease as well, is in a range as ">=3.11,<3.14"."""
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import InvalidVersion
 
-
-def _numbers(version: str) -> tuple[int, ...]:
-    match = re.match(r"\d+(\.\d+)*", version)
-    return tuple(map(int, match[0].split("."))) if match else ()
+    try:
+        return SpecifierSet(wanted).contains(version, prereleases=True)
+    except InvalidVersion:
+        return False
 
 
 def _requires_python() -> str:

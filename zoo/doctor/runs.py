@@ -13,6 +13,7 @@ from zoo.files import in_words, sha256_of
 from zoo.locks import is_held
 from zoo.runs import closing, kept, report, seal
 from zoo.runs.directory import RECEIPT, Run, find_runs, resolve, runs_root
+from zoo.training import checkpoints
 
 _UNSEALED = "the receipt names no SHA-256: an older zoo wrote it"
 
@@ -116,19 +117,21 @@ def _finished(run: Run, receipt: dict[str, Any]) -> Iterator[Finding]:
 def _unfinished(run: Run, receipt: dict[str, Any], title: str) -> Iterator[Finding]:
     """An interrupted, failed or killed run: what it goes on from, and whether that is sound."""
     resume = f"zoo train --resume {_path(run.directory)}"
-    states = sorted(run.checkpoints.glob("state-*.*.npz"), reverse=True)
-    sound = [path for path in states if not _damaged(path)]
-    for path in (*states, *sorted(run.checkpoints.glob("best-*.*.npz"))):
-        if path in sound or not _damaged(path):
-            continue
-        best = path.name.startswith("best-")
-        older = "" if best else "; the one before is used" if sound else "; training begins anew"
-        mend = seal.again(run) if best else resume
-        yield Finding("runs", "wrong", f"{path} is damaged: its SHA-256 is not the one in its name{older}", mend)
+    states = checkpoints.files(run.checkpoints, "state")
+    sound = [path for path in states if checkpoints.is_whole(path)]
+    older = "; the one before is used" if sound else "; training begins anew"
+    damaged = [(path, older, resume) for path in states if path not in sound]
+    damaged += [
+        (path, "", seal.again(run))
+        for path in checkpoints.files(run.checkpoints, "best")
+        if not checkpoints.is_whole(path)
+    ]
+    for path, then, mend in damaged:
+        yield Finding("runs", "wrong", f"{path} is damaged: its SHA-256 is not the one in its name{then}", mend)
     yield from _begins_with(run, receipt, bool(sound))
     how = {"training": "was killed", "interrupted": "was interrupted", "failed": "failed"}.get(receipt["status"], "?")
     reason = f": {receipt['reason']}" if receipt["status"] == "failed" and receipt.get("reason") else ""
-    steps = int(sound[0].name.split(".")[0].rpartition("-")[2]) if sound else 0
+    steps = checkpoints.step_of(sound[0]) if sound else 0
     after = f"after step {steps:,}" if sound else "before its first checkpoint"
     yield Finding("runs", "note", f"{run.directory}: {title} {how} {after}{reason}", resume)
 
@@ -146,14 +149,6 @@ def _begins_with(run: Run, receipt: dict[str, Any], has_state: bool) -> Iterator
     if changed:
         what = f"the weight file {path}, which {run.directory} begins with, {changed}"
         yield Finding("runs", "wrong", what, seal.again(run))
-
-
-def _damaged(path: Path) -> bool:
-    parts = path.name.split(".")
-    try:
-        return sha256_of(path) != parts[1]
-    except OSError:
-        return True
 
 
 def _path(path: Path) -> str:

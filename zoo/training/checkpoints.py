@@ -6,21 +6,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import ZooError
-from zoo.files import atomic_write
+from zoo.files import atomic_write, sha256_of
 from zoo.stored import read_arrays
 
-Arrays = dict[str, np.ndarray[Any, Any]]
+if TYPE_CHECKING:
+    import numpy as np
+
+    Arrays = dict[str, np.ndarray[Any, Any]]
 Kind = Literal["state", "best"]
 META = "meta.json"
 STATES = 2
@@ -31,6 +31,10 @@ def write(
     folder: Path, kind: Kind, step: int, arrays: Mapping[str, np.ndarray[Any, Any]], meta: Mapping[str, Any]
 ) -> Path:
     """Write arrays and a JSON object, then remove the states that are older than the newest two."""
+    import hashlib
+
+    import numpy as np
+
     buffer = io.BytesIO()
     encoded = np.frombuffer(json.dumps(meta).encode(), np.uint8)
     np.savez(buffer, **{META: encoded, **arrays})  # type: ignore[arg-type]
@@ -38,7 +42,7 @@ def write(
     path = folder / f"{kind}-{step:09d}.{hashlib.sha256(content).hexdigest()}.npz"
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(path, content)
-    for old in _sorted(folder, "state")[STATES:]:
+    for old in files(folder, "state")[STATES:]:
         if old != path:
             old.unlink(missing_ok=True)
     return path
@@ -46,7 +50,7 @@ def write(
 
 def read_best(folder: Path, step: int) -> Arrays:
     """Read the weights that were kept after `step` steps. Raises ZooError if they are not there, or not whole."""
-    found = [path for path in _sorted(folder, "best") if _step(path) == step]
+    found = [path for path in files(folder, "best") if step_of(path) == step]
     if not found:
         raise ZooError(f"The weights of the best epoch, after step {step}, are no longer in {folder}")
     return read(found[0])[0]
@@ -54,11 +58,13 @@ def read_best(folder: Path, step: int) -> Arrays:
 
 def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
     """Read back what `write` wrote. Raises ZooError if the file is not whole or was tampered with."""
+    import hashlib
+
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ZooError(f"The checkpoint {path} can't be read: {error.strerror}") from error
-    if hashlib.sha256(content).hexdigest() != path.name.split(".")[1]:
+    if hashlib.sha256(content).hexdigest() != _sha256_in(path):
         raise ZooError(f"The checkpoint {path} is damaged: its SHA-256 is not the one in its name")
     arrays = read_arrays(io.BytesIO(content), f"The checkpoint {path}")
     try:
@@ -71,7 +77,7 @@ def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
 
 def newest(folder: Path) -> tuple[Arrays, dict[str, Any]] | None:
     """Read the newest whole state; a damaged one is reported and the older one tried."""
-    for path in _sorted(folder, "state"):
+    for path in files(folder, "state"):
         try:
             return read(path)
         except ZooError as error:
@@ -81,20 +87,33 @@ def newest(folder: Path) -> tuple[Arrays, dict[str, Any]] | None:
 
 def exist(folder: Path) -> bool:
     """Whether a run has come as far as its first checkpoint."""
-    return bool(_sorted(folder, "state"))
+    return bool(files(folder, "state"))
 
 
 def discard_best(folder: Path, unwanted: Callable[[int], bool]) -> None:
     """Remove the best weights whose step is not wanted."""
-    for path in _sorted(folder, "best"):
-        if unwanted(_step(path)):
+    for path in files(folder, "best"):
+        if unwanted(step_of(path)):
             path.unlink(missing_ok=True)
 
 
-def _sorted(folder: Path, kind: Kind) -> list[Path]:
+def files(folder: Path, kind: Kind) -> list[Path]:
     """The checkpoints of a kind, the newest first."""
     return sorted(folder.glob(f"{kind}-*.*.npz"), key=lambda path: path.name, reverse=True)
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """How many steps a checkpoint has behind it."""
     return int(path.name.split(".")[0].rpartition("-")[2])
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the file can be read, and has the SHA-256 in its name."""
+    try:
+        return sha256_of(path) == _sha256_in(path)
+    except OSError:
+        return False
+
+
+def _sha256_in(path: Path) -> str:
+    return path.name.split(".")[1]
