@@ -21,13 +21,15 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 tf.config.threading.set_intra_op_parallelism_threads(1)
 import keras
 from keras import layers
-from zoo import active, contract, distribution, pipeline, training
+from zoo import contract
 from zoo.errors import UsageError, ZooError
-from zoo.training.feeder import Feeder, Plan
-from zoo.runs.pipeline import Request
 from zoo.progress import Reporter
 from zoo.recipes import Recipe
+from zoo.runs import active, pipeline
 from zoo.runs.directory import Run
+from zoo.runs.pipeline import Request
+from zoo.training import distribution, engine
+from zoo.training.feeder import Feeder, Plan
 from zoo.types import Part, Spec
 
 folder = Path(sys.argv[1])
@@ -87,7 +89,7 @@ for name, options in CASES.items():
         "moved": sums1[0][0] / 31 - sums1[-2][0] / 31,
     }
 
-training.CHUNK_SECONDS = training.CHECKPOINT_SECONDS = 0.0
+engine.CHUNK_SECONDS = engine.CHECKPOINT_SECONDS = 0.0
 settings = ("validation=500", "steps=12", "train_sizes=[]", "ema=0.9", "rotate=10", "cutmix=1", "batch_size=50")
 def train(output):
     return pipeline.train(
