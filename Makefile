@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# two processes, for two cores and half of the memory of a small machine; a file's tests share what it trains
+PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(JOBS),2) --dist loadfile
 DEMO := runs/demo-$(shell date -u +%Y%m%dT%H%M%S)
 
 .DEFAULT_GOAL := help
@@ -23,13 +25,13 @@ demo: $(READY) ## train a network on MNIST, which is built in, and say where to 
 	@echo "Open $(DEMO)/report.html in a browser. More: $(BIN)/zoo list, $(BIN)/zoo --help"
 
 test: $(READY) ## the tests, except the slow ones
-	$(BIN)/python -m pytest -m "not deep and not browser and not gallery"
+	$(PYTEST) -m "not deep and not browser and not gallery"
 
 test-deep: $(READY) ## the slow tests: all pairs, exports, deep networks
-	@$(BIN)/python -m pytest -m deep || { code=$$?; test $$code -eq 5 && echo "No test is marked deep."; }
+	@$(PYTEST) -m deep || { code=$$?; test $$code -eq 5 && echo "No test is marked deep."; }
 
 test-gallery: $(READY) ## that each wrong plugin of the gallery fails no check before the one meant for it
-	$(BIN)/python -m pytest -m gallery
+	$(PYTEST) -m gallery
 
 fuzz: $(READY) ## feed 100,000 mutated files to every reader
 	$(BIN)/python -m zoo.testing.fuzz --inputs 100000
