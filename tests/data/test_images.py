@@ -159,7 +159,7 @@ def test_an_animation_gives_its_first_frame() -> None:
         (b"just words\n", "text"),
         (b"%PDF-1.7\n", "PDF"),
         (b"\0\0\0\x18ftypheic" + b"\0" * 40, "HEIC"),
-        (b"\xa4\xec6\xee\x10h\x10\"\x01\x02\x80", "no known image format"),
+        (b'\xa4\xec6\xee\x10h\x10"\x01\x02\x80', "no known image format"),
         (b"\xff\xd8\xff\xe0", "without a size"),
     ],
 )

@@ -273,6 +273,12 @@ def test_the_caption_says_what_adds_the_most_and_what_may_be_chance() -> None:
     assert "1,000 validation images, and the test images were not looked at" in picture.caption
 
 
+def test_the_caption_says_what_made_it_worse() -> None:
+    rungs = [("plain", [950, 952, 954]), ("noise", [900, 902, 904]), ("flip", [960, 962, 964])]
+    caption = drawn.ladder_caption(measurements.parse_ladder(stored(*rungs)))
+    assert caption.endswith("this made it worse, and what stands below was measured with it: “noise” (-5.00).")
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"rungs": []}', json.dumps(stored(("a", [])))])
 def test_a_file_that_is_no_measured_ladder_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "ladders").mkdir()

@@ -61,7 +61,10 @@ def ladder_caption(measured: MeasuredLadder) -> str:
         f"From {100 * steps[0].mean:.2f} % to {100 * steps[-1].mean:.2f} %; the most comes from "
         f"“{label}” ({100 * gain:+.2f} points)."
     )
-    if unclear := measured.unclear():
+    unclear = measured.unclear()
+    if worse := [f"“{label}” ({100 * gain:+.2f})" for gain, label in gains if gain < 0 and label not in unclear]:
+        text += f" By itself this made it worse, and what stands below was measured with it: {', '.join(worse)}."
+    if unclear:
         named = ", ".join(f"“{label}”" for label in unclear)
         text += f" What these add may be chance: {named}."
     return text
