@@ -124,7 +124,13 @@ class Site:
         for recipe, text in files.items():
             (folder / "recipes" / f"{recipe}.toml").write_text(text)
         self.packages.add(name)
+        self.forget()  # another test's package of this name
         return folder
+
+    def forget(self) -> None:
+        """Let the packages be imported anew."""
+        for module in [name for name in sys.modules if name.partition(".")[0] in self.packages]:
+            del sys.modules[module]
 
     def registry(self) -> Registry:
         """What is installed here, and nothing else."""
@@ -139,5 +145,4 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     made.folder.mkdir()
     monkeypatch.syspath_prepend(str(made.folder))
     yield made
-    for module in [name for name in sys.modules if name.partition(".")[0] in made.packages]:
-        del sys.modules[module]
+    made.forget()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import cv2
@@ -61,6 +62,7 @@ def test_the_network_of_ten_lines_trains_on_mnist(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     request = Request("my-net", "mnist", settings=("steps=20",), output=tmp_path / "run", export=False)
     assert pipeline.train(request, Reporter(quiet=True)).metrics["accuracy"] > 0.5
+    del sys.modules["my_net"]  # another test's is another
 
 
 def test_the_python_example_runs(tmp_path, monkeypatch, capsys):

@@ -133,8 +133,7 @@ def flowers(site):
     return model, folder
 
 
-def test_a_strangers_package_ships_one_the_same_way_and_is_not_imported_to_find_it(flowers, site, monkeypatch):
-    monkeypatch.delitem(sys.modules, "my_net", raising=False)  # another test's
+def test_a_strangers_package_ships_one_the_same_way_and_is_not_imported_to_find_it(flowers, site):
     (found,) = packaged.of(site.registry().get("architecture", "my-net"))
     assert "my_net" not in sys.modules
     assert found.id == "zoo:my-net/flowers"
