@@ -113,10 +113,13 @@ def amount_caption(measurement: MeasuredAmount) -> str:
     ends = "; ".join(
         f"{curve.method} {100 * curve.points[0].mean:.1f} % and {100 * curve.points[-1].mean:.1f} %" for curve in curves
     )
+    several = (
+        f"{seeds} seeds, each with another choice of the training images; bars and bands are the standard deviation"
+    )
+    one = "one seed with one choice of the training images: a difference of a point or two may be chance"
     text = (
-        f"Accuracy on {measurement.count:,} test images of {measurement.dataset}, {seeds} seeds, each with another "
-        f"choice of the training images; bars and bands are the standard deviation. With {few:,} and with {many:,} "
-        f"images: {ends}."
+        f"Accuracy on {measurement.count:,} test images of {measurement.dataset}, {several if seeds > 1 else one}. "
+        f"With {few:,} and with {many:,} images: {ends}."
     )
     note = measurement.stored.get("note", "")
     return " ".join(filter(None, (text, _tail(curves), _verdict(curves), note)))
@@ -127,7 +130,9 @@ def _tail(curves: Sequence[Curve]) -> str:
     if len(curves) < 2 or any(len(curve.points) < 2 or not curve.points[-2].wrong for curve in curves):
         return ""
     fall = {curve.method: 1 - curve.points[-1].wrong / curve.points[-2].wrong for curve in curves}
-    listed = ", ".join(f"{method} by {100 * share:.0f} %" for method, share in fall.items())
+    listed = ", ".join(
+        f"{method} {f'by {100 * share:.0f} %' if share > 0 else 'not at all'}" for method, share in fall.items()
+    )
     classical, *others = fall.values()
     before, after = (point.images for point in curves[0].points[-2:])
     shows = "" if classical < max(others) / 2 else "not "
