@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# two processes, for two cores and half of the memory of a small machine; a file's tests share what it trains
+# two processes, for two cores; a file's tests stay together, and share what they train
 PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(JOBS),2) --dist loadfile
 DEMO := runs/demo-$(shell date -u +%Y%m%dT%H%M%S)
 

@@ -68,7 +68,7 @@ def _full(network: Run | Packaged | Published, verbose: bool) -> Callable[[np.nd
 
     from zoo.runs import evaluation
 
-    flip = _stored_spec(network)["flip_average"]
+    flip = read_spec(network.model_directory)["flip_average"]
     predictions = evaluation.predictor(session.predict, model, flip_average=flip)
     return lambda images: np.asarray(predictions(images.astype(np.float32)))
 
@@ -80,12 +80,8 @@ def _export(run: Run, verbose: bool) -> dict[str, Any]:
     from zoo.runs.finish import export_on_samples, random_images  # it imports TensorFlow, which is quiet by now
 
     exported = export_on_samples(run, session, model, random_images(run.spec))
-    content = _stored_spec(run) | {"export": exported}
-    atomic_write(run.model_directory / "spec.json", json.dumps(content, indent=1) + "\n")
+    path = run.model_directory / "spec.json"
+    content = json.loads(path.read_text(encoding="utf-8")) | {"export": exported}
+    atomic_write(path, json.dumps(content, indent=1) + "\n")
     seal.renew(run)
     return exported
-
-
-def _stored_spec(network: Run | Packaged | Published) -> dict[str, Any]:
-    stored: dict[str, Any] = json.loads((network.model_directory / "spec.json").read_text(encoding="utf-8"))
-    return stored

@@ -69,11 +69,9 @@ def resolve(
 
     def layer(table: Mapping[str, Any], where: Callable[[str], str]) -> None:
         for key, value in table.items():
-            origin, before = where(key), values.get("options", {})
-            values[key] = checked(key, value, origin)
-            if key == "options":
-                values[key] = {**before, **values[key]}
-            origins[key] = origin
+            origins[key] = where(key)
+            taken = checked(key, value, origins[key])
+            values[key] = values.get("options", {}) | taken if key == "options" else taken
 
     _layer_recipe(architecture, dataset, name, layer)
     if config is not None:

@@ -176,9 +176,8 @@ def results_drawing(results: Sequence[Result]) -> Figure:
     names = sorted({result.dataset for result in results}, key=lambda name: name != "mnist")
     names_of_all = sorted({result.architecture for result in results})
     colours = dict(zip(names_of_all, cycle(style.PALETTE[name] for name in _COLOURS), strict=False))
-    recipes = sorted({result.recipe for result in results}, key=lambda name: (name not in _MARKS, name))
     others = cycle(_OTHER_MARKS)
-    marks = {name: _MARKS.get(name) or next(others) for name in recipes}
+    marks = {name: _MARKS.get(name) or next(others) for name in sorted({result.recipe for result in results})}
     with style.styled():
         figure = style.canvas(8.4, 4.6)
         panels = figure.subplots(1, max(len(names), 1), squeeze=False)[0]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import logging
@@ -31,8 +32,6 @@ def write(
     folder: Path, kind: Kind, step: int, arrays: Mapping[str, np.ndarray[Any, Any]], meta: Mapping[str, Any]
 ) -> Path:
     """Write arrays and a JSON object, then remove the states that are older than the newest two."""
-    import hashlib
-
     import numpy as np
 
     buffer = io.BytesIO()
@@ -58,8 +57,6 @@ def read_best(folder: Path, step: int) -> Arrays:
 
 def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
     """Read back what `write` wrote. Raises ZooError if the file is not whole or was tampered with."""
-    import hashlib
-
     try:
         content = path.read_bytes()
     except OSError as error:
