@@ -32,7 +32,8 @@ from zoo.progress import Reporter, duration
 from zoo.results import repeated
 from zoo.results.ladder import forecast
 from zoo.runs.directory import Run, runs_root
-from zoo.runs.pipeline import Prepared, Request
+from zoo.runs.pipeline import Prepared
+from zoo.runs.request import Request
 from zoo.site.measured import KEPT
 
 SHARES = (1, 3, 10, 30, 100)  # per cent

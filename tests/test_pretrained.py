@@ -21,7 +21,7 @@ from zoo.progress import Reporter
 from zoo.registry import Plugin
 from zoo.runs import pipeline
 from zoo.runs.directory import Run
-from zoo.runs.pipeline import Request
+from zoo.runs.request import Request
 
 SPEC = Spec("net", 8, 8, 3, ("cat", "dog"))
 HEAD = ("hidden", "predictions")

@@ -16,7 +16,7 @@ from zoo.progress import Reporter
 from zoo.registry import Registry
 from zoo.results import table
 from zoo.runs import pipeline
-from zoo.runs.pipeline import Request
+from zoo.runs.request import Request
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -52,7 +52,7 @@ def train(
     alone and the result is that of the validation part: for tuning.
     """
     from zoo.runs import pipeline
-    from zoo.runs.pipeline import Request
+    from zoo.runs.request import Request
 
     request = Request(
         architecture=architecture,
@@ -196,7 +196,8 @@ def evaluate(
     from zoo.errors import DataError
     from zoo.prediction import engines
     from zoo.runs.finish import measure, reported_part
-    from zoo.runs.pipeline import Prepared, request_of
+    from zoo.runs.pipeline import Prepared
+    from zoo.runs.request import request_of
 
     found = _run(run)
     receipt = found.receipt

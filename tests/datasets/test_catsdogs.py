@@ -32,7 +32,8 @@ from zoo.progress import Reporter
 from zoo.recipes import Recipe
 from zoo.runs import kept, receipt
 from zoo.runs.directory import Run
-from zoo.runs.pipeline import Prepared, Request, resume
+from zoo.runs.pipeline import Prepared, resume
+from zoo.runs.request import Request
 
 NUMBERS = (0, 1, 2, 10, 11)
 

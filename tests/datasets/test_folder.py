@@ -16,7 +16,7 @@ import zoo_mnist
 from zoo import DataError, Source, api
 from zoo.cli import main
 from zoo.registry import Registry
-from zoo.runs.pipeline import Request, located
+from zoo.runs.request import Request, located
 
 MNIST = Path(zoo_mnist.__file__).parent
 

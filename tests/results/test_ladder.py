@@ -20,7 +20,8 @@ from zoo.results import ladder as ladders
 from zoo.results import measurements, repeated
 from zoo.runs import pipeline
 from zoo.runs.directory import Run
-from zoo.runs.pipeline import Prepared, Request
+from zoo.runs.pipeline import Prepared
+from zoo.runs.request import Request
 from zoo.site import measured, pages
 from zoo.types import Part
 

@@ -27,7 +27,7 @@ from zoo.progress import Reporter
 from zoo.recipes import Recipe
 from zoo.runs import active, pipeline
 from zoo.runs.directory import Run
-from zoo.runs.pipeline import Request
+from zoo.runs.request import Request
 from zoo.training import distribution, engine
 from zoo.training.feeder import Feeder, Plan
 from zoo.types import Part, Spec

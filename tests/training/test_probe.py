@@ -14,8 +14,8 @@ from zoo.errors import Interrupted
 from zoo.progress import Reporter
 from zoo.runs import active, pipeline
 from zoo.runs.directory import Run
-from zoo.runs.pipeline import Request
 from zoo.runs.planning import plan
+from zoo.runs.request import Request
 from zoo.training import engine, probe
 
 # the digits as they are, for the recipe's own shifts and turns would have to be computed anew in each epoch

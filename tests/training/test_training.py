@@ -16,7 +16,7 @@ from zoo.progress import Reporter
 from zoo.runs import active, pipeline
 from zoo.runs.directory import Run
 from zoo.runs.export import load_weights
-from zoo.runs.pipeline import Request
+from zoo.runs.request import Request
 from zoo.session import Session
 from zoo.training import budget, engine
 

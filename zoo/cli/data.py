@@ -164,7 +164,8 @@ def offer(missing: MissingData, name: str) -> None:
 
 def _prepare_for(architecture: str, name: str, recipe: str, source: Path | None) -> dict[str, int]:
     from zoo.progress import Reporter
-    from zoo.runs.pipeline import Prepared, Request
+    from zoo.runs.pipeline import Prepared
+    from zoo.runs.request import Request
 
     prepared = Prepared(Request(architecture, name, recipe=recipe, source=source))
     return {part: len(rows) for part, rows in prepared.data(Reporter()).parts.items()}

@@ -11,7 +11,7 @@ from zoo.cli import verbose
 from zoo.errors import MissingData, UsageError
 
 if TYPE_CHECKING:
-    from zoo.runs.pipeline import Request
+    from zoo.runs.request import Request
 
 
 class Devices(click.ParamType[int]):
@@ -116,7 +116,7 @@ def _train(options: dict[str, Any]) -> None:
     if not options["architecture"] or not options["dataset"]:
         raise UsageError("zoo train needs ARCH and DATASET, as in: zoo train cnn mnist   (zoo list shows them)")
     from zoo.recipes import FLAGS
-    from zoo.runs.pipeline import Request
+    from zoo.runs.request import Request
 
     overrides = {key: value for key in FLAGS if (value := options.pop(key)) is not None}
     dry_run, no_export = options.pop("dry_run"), options.pop("no_export")

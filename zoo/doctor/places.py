@@ -120,7 +120,7 @@ def _quoted(paths: Iterable[Path]) -> str:
 
 def data() -> Iterator[Finding]:
     """Each data set: whether it is on this machine, and the fingerprints of what was decoded of it."""
-    from zoo.runs.pipeline import FOLDER
+    from zoo.runs.request import FOLDER
 
     for plugin in Registry.discover().of("dataset"):
         if plugin.status == "ok" and plugin.name != FOLDER:

@@ -128,7 +128,8 @@ def draw_without_data(run: Run, pictures: tuple[Path, ...], folder: Path) -> lis
 
 def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Session, Data | None]:
     """The run's session with its images; without them, and a note why, if they are not at hand."""
-    from zoo.runs.pipeline import Prepared, request_of
+    from zoo.runs.pipeline import Prepared
+    from zoo.runs.request import request_of
 
     receipt = run.receipt
     name, dataset = receipt["spec"]["name"], receipt["dataset"]["name"]

@@ -36,7 +36,7 @@ from zoo.results.measurements import FOLDER
 if TYPE_CHECKING:
     from zoo.progress import Reporter
     from zoo.runs.directory import Run
-    from zoo.runs.pipeline import Request
+    from zoo.runs.request import Request
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Ladder:
 
     def request(self, rung: Rung, seed: int, source: Path | None = None) -> Request:
         """What is trained for a rung: without a look at the test part, and not exported."""
-        from zoo.runs.pipeline import Request
+        from zoo.runs.request import Request
 
         return Request(
             architecture=rung.architecture,

@@ -18,7 +18,7 @@ from zoo.registry import Plugin, Registry
 from zoo.results.published import FOLDER, Receipt, read_receipt
 from zoo.results.reproduction import FAST
 from zoo.runs.directory import Run, find_runs
-from zoo.runs.pipeline import FOLDER as OWN_FOLDER
+from zoo.runs.request import FOLDER as OWN_FOLDER
 
 SMALL = 3_000_000
 """Parameters of a network that is cheap enough for five."""

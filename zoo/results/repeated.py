@@ -19,7 +19,7 @@ from zoo.runs.directory import RECEIPT, Run
 
 if TYPE_CHECKING:
     from zoo.progress import Reporter
-    from zoo.runs.pipeline import Request
+    from zoo.runs.request import Request
 
 
 def place(folder: Path, request: Request, resolved: ResolvedRecipe) -> Path:

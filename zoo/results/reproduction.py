@@ -69,7 +69,7 @@ def reproduce(
     from zoo.progress import Reporter
     from zoo.recipes import available
     from zoo.runs import pipeline
-    from zoo.runs.pipeline import Request
+    from zoo.runs.request import Request
 
     registry = Registry.discover()
     receipt = find(row, registry.plugins)

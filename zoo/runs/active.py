@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.training import checkpoints, distribution
-from zoo.runs.evaluation import Predictor, evaluate, metrics, predictor
-from zoo.runs.export import assign
 from zoo.files import atomic_write
-from zoo.training.forecast import Forecast
 from zoo.progress import Reporter
 from zoo.recipes import Recipe, ResolvedRecipe
 from zoo.runs.directory import Run, write_figures
+from zoo.runs.evaluation import Predictor, evaluate, metrics, predictor
+from zoo.runs.export import assign
 from zoo.session import Session
+from zoo.training import checkpoints, distribution
+from zoo.training.forecast import Forecast
 from zoo.types import Data, Figure, History, Model, Part
 
 if TYPE_CHECKING:
-    from zoo.training.feeder import Plan
     from zoo.training.engine import Trainer
+    from zoo.training.feeder import Plan
 
 Array = np.ndarray[Any, Any]
 _ACCURACIES = ("accuracy", "validation_accuracy")

@@ -10,9 +10,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 
-from zoo.runs import report
 from zoo.errors import Interrupted, UsageError
 from zoo.progress import Reporter
+from zoo.runs import report
 from zoo.runs.directory import Run
 
 STEPS = ("observers", "report", "checkpoints")
@@ -55,9 +55,9 @@ def resume(run: Run, reporter: Reporter, verbose: bool = False) -> Run:
 
 def _tell(run: Run, verbose: bool) -> None:
     """Tell the observers of a run whose process is gone."""
-    from zoo.runs import pipeline
     from zoo.figures.drawing import DrawnRun
     from zoo.registry import Registry
+    from zoo.runs import pipeline
     from zoo.session import Session
 
     registry, receipt = Registry.discover(), run.receipt

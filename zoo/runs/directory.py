@@ -152,8 +152,7 @@ class Run:
         """Raise UsageError, with the command that goes on with it, if the run has not finished."""
         if self.status != "finished":
             raise UsageError(
-                f"The run {self.id} is not finished ({self.status}). "
-                f"Go on with it: zoo train --resume {self.directory}"
+                f"The run {self.id} is not finished ({self.status}). Go on with it: zoo train --resume {self.directory}"
             )
 
     def update(self, **entries: Any) -> None:

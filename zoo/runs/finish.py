@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data import images
-from zoo.figures import drawing
-from zoo.runs import closing, report, seal
-from zoo.runs.active import ActiveRun
 from zoo.cards import Card
+from zoo.data import images
 from zoo.errors import ZooError
-from zoo.runs.evaluation import evaluate, metrics, predictor, write_predictions, write_table
-from zoo.runs.export import assign, export_model, load_weights, save_weights
-from zoo.training.feeder import Plan
+from zoo.figures import drawing
 from zoo.files import atomic_write
-from zoo.training.forecast import Forecast, extrapolate
 from zoo.prediction.packaged import Packaged
 from zoo.recipes import Recipe
+from zoo.runs import closing, report, seal
+from zoo.runs.active import ActiveRun
 from zoo.runs.directory import Run
+from zoo.runs.evaluation import evaluate, metrics, predictor, write_predictions, write_table
+from zoo.runs.export import assign, export_model, load_weights, save_weights
 from zoo.session import Session
+from zoo.training.feeder import Plan
+from zoo.training.forecast import Forecast, extrapolate
 from zoo.types import Data, Model, Part, Spec, View
 
 if TYPE_CHECKING:

@@ -5,95 +5,34 @@ Everything that can be wrong with the request is found before a framework is imp
 
 from __future__ import annotations
 
-import json
-import os
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import locks, pretrained, quiet
-from zoo.runs import closing, kept
-from zoo.training import budget
-from zoo.runs import receipt as receipts
+from zoo.data.rehearsal import rehearsal_examples, rehearsal_recipe
 from zoo.errors import DataError, Interrupted, UsageError, ZooError
 from zoo.files import require_space, writing
 from zoo.hardware import default_threads
 from zoo.progress import Reporter
-from zoo.recipes import ENGINE_KEYS, FLAGS, Recipe, ResolvedRecipe, parse_setting, resolve
+from zoo.recipes import ENGINE_KEYS, Recipe, ResolvedRecipe, resolve
 from zoo.registry import Plugin, Registry
-from zoo.data.rehearsal import rehearsal_examples, rehearsal_recipe
+from zoo.runs import closing, kept
+from zoo.runs import receipt as receipts
 from zoo.runs.directory import Run, new_directory
+from zoo.runs.request import Request, located, request_of
 from zoo.session import Session
+from zoo.training import budget
 from zoo.types import Data, Examples, Part, Spec
 
 if TYPE_CHECKING:
     from zoo.runs.active import ActiveRun
 
-FOLDER = "folder"
-"""The data set that a path stands for."""
-
 # three states of four values (weights, two moments, average) while one is replaced, and two sets of weights
 SETS_OF_VALUES = 3 * 4 + 2
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a person asked to train."""
-
-    architecture: str
-    dataset: str
-    recipe: str = "quick"
-    config: Path | None = None
-    settings: tuple[str, ...] = ()
-    overrides: Mapping[str, Any] | None = None
-    seed: int = 0
-    source: Path | None = None
-    output: Path | None = None
-    rehearse: bool = False
-    export: bool = True
-    strict: bool = False
-    devices: int = 1  # 0: all that there are
-    minutes: float | None = None  # the run's time; None: as long as the recipe takes
-    test: bool = True  # False: the test part is left alone, and the result is that of the validation part
-
-    @property
-    def command(self) -> str:
-        """The command that gives this run again; of paths only the last part, the rest is left to the reader."""
-        own = self.dataset == FOLDER and self.source is not None
-        words = ["zoo", "train", self.architecture, f"./{self.source.name}" if own and self.source else self.dataset]
-        if self.recipe != "quick":
-            words += ["--recipe", self.recipe]
-        if self.config:
-            words += ["--config", self.config.name]
-        for setting in self.settings:
-            weights = parse_setting(setting).get("weights")
-            words += ["--set", setting if weights is None else f"weights={Path(weights).name}"]
-        for key, value in (self.overrides or {}).items():
-            shown = Path(value).name if key == "weights" else value
-            words += [f"--{key}", str(shown)] if key in FLAGS else ["--set", f"{key}={json.dumps(value)}"]
-        if self.seed:
-            words += ["--seed", str(self.seed)]
-        if self.devices != 1:
-            words += ["--devices", str(self.devices or "all")]
-        words += ["--rehearse"] * self.rehearse + ["--no-test"] * (not self.test)
-        return shlex.join(words + ["--no-export"] * (not self.export))
-
-
-def request_of(run: Run, source: Path | None) -> Request:
-    """A request for the images that a run was made with; `source` is where they lie now."""
-    receipt = run.receipt
-    return Request(
-        architecture=receipt["spec"]["name"],
-        dataset=receipt["dataset"]["name"],
-        source=source,
-        rehearse=receipt["rehearsal"],
-        test=receipt.get("test", True),  # receipts of older zoos do not say
-    )
 
 
 class Prepared:
@@ -173,27 +112,6 @@ class Prepared:
             weights=self.weights,
             seed=self.request.seed,
         )
-
-
-def located(request: Request, registry: Registry) -> Request:
-    """The request, with a path in place of a data set's name turned into the data set `folder` and its source.
-
-    A name wins over a path; ./NAME is a path.
-    """
-    name = request.dataset
-    if any(plugin.name == name for plugin in registry.of("dataset")):
-        return request
-    path = Path(name).expanduser()
-    if not (path.is_dir() or "/" in name or os.sep in name):
-        return request
-    if request.source is not None:
-        raise UsageError(f"A folder of images needs no --source. Received: {name} and --source {request.source}")
-    if not path.exists():
-        raise DataError(
-            "Images of your own are one folder of images per class, as flowers/daisy/1.jpg and flowers/rose/1.jpg. "
-            f"Received: {name}, which does not exist"
-        )
-    return replace(request, dataset=FOLDER, source=path)
 
 
 def reporter_progress(reporter: Reporter) -> Any:
@@ -312,10 +230,10 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
 
 def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: Sequence[str]) -> Run:
     """Train, or go on with, a run whose receipt is written; finish it."""
-    from zoo.training import checkpoints
-    from zoo.runs.active import ActiveRun
     from zoo.contract import parameters_of
+    from zoo.runs.active import ActiveRun
     from zoo.runs.finish import conclude, finish
+    from zoo.training import checkpoints
 
     active = ActiveRun(run, prepared.session, prepared.resolved, run.receipt["precision"], reporter, devices)
     try:

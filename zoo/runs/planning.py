@@ -10,7 +10,8 @@ from zoo.hardware import default_threads, resolve_precision
 from zoo.progress import Reporter
 from zoo.recipes import ResolvedRecipe
 from zoo.runs import pipeline
-from zoo.runs.pipeline import Prepared, Request
+from zoo.runs.pipeline import Prepared
+from zoo.runs.request import Request
 from zoo.training import budget
 from zoo.training.feeder import Plan
 from zoo.types import Spec

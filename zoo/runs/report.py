@@ -12,12 +12,12 @@ from pathlib import Path
 from string import Template
 from typing import Any, get_args
 
-from zoo.results import chapter
 from zoo.errors import UsageError
 from zoo.figures.catalogue import Group, entry_of
 from zoo.files import atomic_write
 from zoo.markup import data_uri, escape, figures, machine, recipe_tables, table
 from zoo.progress import duration
+from zoo.results import chapter
 from zoo.runs.directory import Run, captions_of
 
 NAME = "report.html"

@@ -258,7 +258,8 @@ def _write_run(directory: Path) -> None:
     from zoo.runs.directory import Run, write_figures
     from zoo.runs.evaluation import metrics, write_predictions
     from zoo.runs.export import save_weights
-    from zoo.runs.pipeline import Prepared, Request
+    from zoo.runs.pipeline import Prepared
+    from zoo.runs.request import Request
     from zoo.training import checkpoints
     from zoo.types import Figure
 
