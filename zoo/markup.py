@@ -11,6 +11,7 @@ from typing import Any
 
 from zoo.files import in_words
 from zoo.recipes import KEYS
+from zoo.runs.directory import PICTURES
 
 _PATH = re.compile(r"(?<![\w.~:/…-])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\"<>]+[/\\])+([^\s/\\'\"<>]*)")
 
@@ -20,7 +21,7 @@ def escape(value: object) -> str:
     return html.escape(_PATH.sub(lambda found: f"…/{found[1]}", str(value)))
 
 
-_STEP = re.compile(r"(.+)-(\d+)")
+_STEP = re.compile(r"(.+)-(\d{5,})")
 Picture = tuple[str, str, str]  # address, alternative text, caption
 
 
@@ -37,14 +38,14 @@ def figures(pictures: Iterable[Picture], names: Iterable[str]) -> str:
 def figure(address: str, alternative: str, caption: str, kind: str = "") -> str:
     """A picture with its caption."""
     kind = f' class="{kind}"' if kind else ""
-    image = f'<img src="{address}" alt="{escape(alternative)}">'
+    image = f'<img src="{html.escape(address)}" alt="{escape(alternative)}">'
     return f"<figure{kind}>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _series(frames: Sequence[tuple[str, Picture]]) -> str:
     last = len(frames) - 1
     shown = "".join(
-        f'<div class="frame"{" hidden" * (place != last)} data-step="{int(step)}"><img src="{address}" '
+        f'<div class="frame"{" hidden" * (place != last)} data-step="{int(step)}"><img src="{html.escape(address)}" '
         f'alt="{escape(alternative)}, {int(step):,}"><figcaption>{escape(caption)}</figcaption></div>'
         for place, (step, (address, alternative, caption)) in enumerate(frames)
     )
@@ -54,8 +55,7 @@ def _series(frames: Sequence[tuple[str, Picture]]) -> str:
 
 def data_uri(path: Path) -> str:
     """A picture's content as a `data:` address."""
-    kind = "svg+xml" if path.suffix == ".svg" else path.suffix[1:]
-    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    return f"data:{PICTURES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def machine(hardware: Mapping[str, Any]) -> str:

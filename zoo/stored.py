@@ -64,11 +64,15 @@ def read_json(path: Path, shape: Mapping[Any, Shape] | None = None) -> Stored:
         raise ZooError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise ZooError(f"{path} must hold a JSON object. Received: {type(content).__name__}")
-    checked: Stored = _checked(content, shape or {}, str(path), "")
+    checked: Stored = shaped(content, shape or {}, str(path))
     return checked
 
 
-def _checked(value: Any, shape: Shape, source: str, where: str) -> Any:
+def shaped(value: Any, shape: Shape, source: str, where: str = "") -> Any:
+    """A value of a JSON file, `source`, that is of a shape, its objects as `Stored`.
+
+    Raises ZooError that names the first entry that is not; `where` is the value's own place in the file.
+    """
     if isinstance(shape, Mapping):
         if not isinstance(value, dict):
             raise _misshapen(value, source, where)
@@ -77,12 +81,12 @@ def _checked(value: Any, shape: Shape, source: str, where: str) -> Any:
         made.source = source
         for key, entry in value.items():
             inner = shape.get(key, every)
-            made[key] = entry if inner is None else _checked(entry, inner, source, f"{where}.{key}" if where else key)
+            made[key] = entry if inner is None else shaped(entry, inner, source, f"{where}.{key}" if where else key)
         return made
     if isinstance(shape, list):
         if not isinstance(value, list):
             raise _misshapen(value, source, where)
-        return [_checked(entry, shape[0], source, where) for entry in value]
+        return [shaped(entry, shape[0], source, where) for entry in value]
     if not shape(value):
         raise _misshapen(value, source, where)
     return value

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 PartName = Literal["train", "test"]
 
 
+LARGEST_SEED = 2**32 - 1
+"""The greatest seed that TensorFlow, Keras and NumPy all take."""
+
+
 @dataclass(frozen=True)
 class Spec:
     """What a network is built for. `zoo_build` is a pure function of it.

@@ -222,7 +222,7 @@ def test_what_is_wrong_with_a_ladder_is_told(change: dict[str, Any], said: str) 
 
     def read() -> None:
         path = Path("mnist.toml")
-        ladders.check(ladders.parse("fc-keras", "mnist", table, path), Registry.discover(), path)
+        ladders.check(ladders.parse("fc-keras", "mnist", table, path), Registry.discover(), path.name)
 
     with pytest.raises(UsageError, match=said):
         read()

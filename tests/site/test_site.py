@@ -301,11 +301,15 @@ def test_results_that_the_chapter_has_are_set_beside_it(tmp_path: Path) -> None:
     assert "The `book` recipe of this experiment has no published result yet." in text
 
 
-def test_a_torn_receipt_is_named(tmp_path: Path) -> None:
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "a.json").write_text('{"architecture": "cnn"')
-    with pytest.raises(ZooError, match=r"a\.json is not a receipt"):
-        receipts.read([Plugin("cnn", "architecture", "x", "d", "1", folder=tmp_path)])
+def test_a_receipt_that_is_torn_or_of_anothers_network_is_left_out_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _result(tmp_path)  # of cnn, in the package of another network
+    (tmp_path / "results" / "torn.json").write_text('{"architecture": "cnn"')
+    assert receipts.read([Plugin("other", "architecture", "x", "d", "1", folder=tmp_path)]) == []
+    torn, foreign = sorted(caplog.messages, key=lambda said: "torn" not in said)
+    assert "torn.json of d 1 is left out" in torn
+    assert "the package has other" in foreign
 
 
 def test_pictures_of_rehearsals_are_refused_and_photographs_where_the_images_may_be_shown(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ JSON, all for one image in float32, null is unknown:
     metavar="NAME|PATH",
     help="Weights to begin with: imagenet (downloaded if not in the package), or a file.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the weights.")
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True, help="Seed of the weights.")
 @click.option("--cost", "with_cost", is_flag=True, help="Print what each layer costs for one image.")
 @click.option("--json", "as_json", is_flag=True, help="Print layers and costs as JSON.")
 def command(

@@ -33,8 +33,12 @@ def command() -> None:
     help="Folder of the site.",
 )
 def build(output: Path) -> None:
-    """Build the site, a folder that opens from anywhere, and print where it begins."""
+    """Build the site, a folder that opens from anywhere, and print where it begins.
+
+    The folder must be new, empty or an earlier site: what it holds is replaced.
+    """
     _mkdocs()
+    _check_replaceable(output)
     from mkdocs.commands.build import build as build_site
     from mkdocs.config import load_config
     from mkdocs.exceptions import MkDocsException
@@ -99,6 +103,17 @@ def figures(run: tuple[str, ...], images: tuple[Path, ...]) -> None:
 
     for path in adopt(resolve(" ".join(run)), images):
         click.echo(path)
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raise UsageError for a folder of anything but an earlier site: MkDocs empties it."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--output must be a folder. Received: {folder}, which is a file")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "objects.inv").is_file():
+        raise UsageError(
+            f"--output must be a new folder, an empty one, or an earlier site: what it holds is removed. "
+            f"Received: {folder}"
+        )
 
 
 def _settings() -> Path:

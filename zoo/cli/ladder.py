@@ -58,6 +58,7 @@ def command(
     registry = Registry.discover()
     found, plugin = ladders.find(architecture, dataset, registry)
     asked = found.trial(settings, _numbers(seeds))
+    ladders.check(asked, registry, "With --set")
     folder = output or runs_root() / "ladders" / f"{architecture}-{dataset}"
     kept = ladders.path_of(plugin, asked)
     left = ladders.left(asked, registry, folder, source)

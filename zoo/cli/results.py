@@ -9,7 +9,7 @@ import click
 
 from zoo.cli import ladder
 from zoo.cli.text import facts, number, percent, print_json, table, terminal_width
-from zoo.errors import MissingData, UsageError, ZooError
+from zoo.errors import Interrupted, MissingData, UsageError, ZooError
 from zoo.intervals import wilson
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ Examples:
 )
 @click.argument("rows", nargs=-1, metavar="ROW...")
 @click.option("--fast", is_flag=True, help="All rows whose runs took less than ten minutes.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the runs.")
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True, help="Seed of the runs.")
 @click.option("--source", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @click.option("--output", type=click.Path(path_type=Path), help="The run's directory, new or empty, of one ROW.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a list with an object per row.")
@@ -220,6 +220,8 @@ def _reproduced(row: str, alone: bool, **options: Any) -> dict[str, Any]:
 
     try:
         verdict, run = reproduce(row, **options)
+    except Interrupted:
+        raise
     except ZooError as error:
         if alone:
             raise

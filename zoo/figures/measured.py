@@ -109,12 +109,14 @@ def amount_caption(measurement: MeasuredAmount) -> str:
     """What was measured, what is to be seen, and whether the usual claim holds in this range."""
     curves = measurement.curves
     few, many = curves[0].points[0].images, curves[0].points[-1].images
-    seeds = min(len(point.shares) for curve in curves for point in curve.points)
+    chosen = [point for curve in curves for point in curve.points if point.images < measurement.available]
+    seeds = min((len(point.shares) for point in chosen), default=1)
     ends = "; ".join(
         f"{curve.method} {100 * curve.points[0].mean:.1f} % and {100 * curve.points[-1].mean:.1f} %" for curve in curves
     )
     several = (
-        f"{seeds} seeds, each with another choice of the training images; bars and bands are the standard deviation"
+        f"{seeds} seeds, each with another choice of the training images (all of them are no choice); bars and bands "
+        "are the standard deviation"
     )
     one = "one seed with one choice of the training images: a difference of a point or two may be chance"
     text = (
@@ -122,24 +124,34 @@ def amount_caption(measurement: MeasuredAmount) -> str:
         f"With {few:,} and with {many:,} images: {ends}."
     )
     note = measurement.stored.get("note", "")
-    return " ".join(filter(None, (text, _tail(curves), _verdict(curves), note)))
+    return " ".join(filter(None, (text, _tail(curves, measurement.count), _verdict(curves), note)))
 
 
-def _tail(curves: Sequence[Curve]) -> str:
-    """What the last step in the amount of data still gives, and whether the classical method levels off."""
+def _tail(curves: Sequence[Curve], count: int) -> str:
+    """What the last step in the amount of data still gives, and whether the classical method levels off; nobody is
+    said to go on whose gain is less than twice its standard error."""
     if len(curves) < 2 or any(len(curve.points) < 2 or not curve.points[-2].wrong for curve in curves):
         return ""
     fall = {curve.method: 1 - curve.points[-1].wrong / curve.points[-2].wrong for curve in curves}
     listed = ", ".join(
         f"{method} {f'by {100 * share:.0f} %' if share > 0 else 'not at all'}" for method, share in fall.items()
     )
-    classical, *others = fall.values()
     before, after = (point.images for point in curves[0].points[-2:])
-    shows = "" if classical < max(others) / 2 else "not "
-    return (
-        f"From {before:,} to {after:,} images the wrong answers fall: {listed}; that the classical method levels off "
-        f"before the networks do does {shows}show here."
-    )
+    claim = "the classical method levels off before the networks do"
+    going_on = [curve for curve in curves if _goes_on(curve, count)]
+    if not going_on:
+        told = f"these gains may be chance, and whether {claim} can't be told"
+    elif curves[0] in going_on or fall[curves[0].method] >= max(fall[curve.method] for curve in going_on) / 2:
+        told = f"that {claim} does not show here"
+    else:
+        told = f"that {claim} does show here"
+    return f"From {before:,} to {after:,} images the wrong answers fall: {listed}; {told}."
+
+
+def _goes_on(curve: Curve, count: int) -> bool:
+    """Whether the last step in the amount of data gives more than twice the standard error of what it gives."""
+    before, after = curve.points[-2:]
+    return after.mean - before.mean > 2 * math.sqrt(before.variance(count) + after.variance(count))
 
 
 def _verdict(curves: Sequence[Curve]) -> str:

@@ -89,8 +89,12 @@ class Ladder:
     def trained(self, number: int) -> int:
         """The rung whose training gives the figure of a rung: the next one, where that averages over flips and is
         the same otherwise, for it measures both."""
-        follows = self.rungs[number + 1 : number + 2]
-        return number + 1 if follows and dict(follows[0].keys) == {"flip_average": True} else number
+        if number + 1 == len(self.rungs):
+            return number
+        rung, follows = self.rungs[number], self.rungs[number + 1]
+        averaged = {**rung.all_keys, "flip_average": True}
+        same = (rung.architecture, averaged) == (follows.architecture, dict(follows.all_keys))
+        return number + 1 if same and "flip_average" in follows.keys else number
 
     def resolved(self, rung: Rung, registry: Registry) -> ResolvedRecipe:
         """The whole recipe of a rung."""
@@ -103,7 +107,7 @@ class Ladder:
         for setting in settings:
             changed = _merged(changed, parse_setting(setting))
         rungs = tuple(replace(rung, all_keys=_merged(rung.all_keys, changed)) for rung in self.rungs)
-        return replace(self, seeds=tuple(seeds) or self.seeds, keys=_merged(self.keys, changed), rungs=rungs)
+        return replace(self, seeds=tuple(dict.fromkeys(seeds)) or self.seeds, keys=_merged(self.keys, changed), rungs=rungs)
 
 
 def _merged(keys: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,7 +134,7 @@ def find(architecture: str, dataset: str, registry: Registry) -> tuple[Ladder, P
             f"your own: {FOLDER}/{dataset}.toml beside the card of {architecture}"
         )
     ladder = parse(architecture, dataset, table, path)
-    check(ladder, registry, path)
+    check(ladder, registry, path.name)
     return ladder, plugin
 
 
@@ -163,8 +167,8 @@ def parse(architecture: str, dataset: str, table: Any, path: Path) -> Ladder:
         return value
 
     common, seeds = part(table, "keys", dict, {}), part(table, "seeds", list, [0, 1, 2])
-    if not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
-        raise UsageError(f"{path.name}: seeds must be whole numbers, 0 or more. Received: {seeds!r}")
+    if not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds) or len(set(seeds)) < len(seeds):
+        raise UsageError(f"{path.name}: seeds must be whole numbers, 0 or more, each once. Received: {seeds!r}")
     rungs: list[Rung] = []
     name, so_far = architecture, dict(common)
     for entry in part(table, "rungs", list):
@@ -176,18 +180,19 @@ def parse(architecture: str, dataset: str, table: Any, path: Path) -> Ladder:
     return Ladder(architecture, dataset, part(table, "recipe", str, "quick"), tuple(seeds), common, tuple(rungs))
 
 
-def check(ladder: Ladder, registry: Registry, path: Path) -> None:
-    """Raise UsageError unless each rung changes what it says, and nothing else; each has validation images."""
+def check(ladder: Ladder, registry: Registry, where: str) -> None:
+    """Raise UsageError, which begins with `where` the ladder is from, unless each rung changes what it says, and
+    nothing else; each has validation images."""
     recipes = [ladder.resolved(rung, registry).recipe for rung in ladder.rungs]
     if not all(recipe.validation for recipe in recipes):
-        raise UsageError(f"{path.name}: the keys of a ladder set validation: its figures are those of that part")
+        raise UsageError(f"{where}: the keys of a ladder set validation: its figures are those of that part")
     for (before, after), (lower, upper) in zip(pairwise(recipes), pairwise(ladder.rungs), strict=True):
         changed = {key for key in KEYS if getattr(before, key) != getattr(after, key)}
         if not changed and upper.architecture == lower.architecture:
-            raise UsageError(f"{path.name}: the rung {upper.label!r} changes nothing")
+            raise UsageError(f"{where}: the rung {upper.label!r} changes nothing")
         if silent := sorted(changed - upper.keys.keys()):
             raise UsageError(
-                f"{path.name}: from {lower.label!r} to {upper.label!r} also {', '.join(silent)} would change. "
+                f"{where}: from {lower.label!r} to {upper.label!r} also {', '.join(silent)} would change. "
                 "Set them in keys, for all rungs"
             )
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import StatisticsError, median
 from typing import Any, TypeVar
 
 from zoo import intervals
@@ -41,6 +42,12 @@ class Shares:
     def spread(self) -> float:
         """Standard deviation over the seeds; 0 for one."""
         return intervals.spread(self.shares) or 0.0
+
+    def variance(self, count: int) -> float:
+        """Variance of the mean: over the seeds, or for a single one that of the answers to `count` images."""
+        if len(self.shares) > 1:
+            return self.spread**2 / len(self.shares)
+        return self.mean * self.wrong / count
 
 
 @dataclass(frozen=True)
@@ -104,8 +111,8 @@ def parse_ladder(stored: Mapping[str, Any]) -> MeasuredLadder:
     """The ladder that `zoo.results.ladder.result` gives."""
     steps = []
     for rung in stored["rungs"]:
-        seconds = sorted(float(seed["seconds"]) for seed in rung["seeds"])
-        steps.append(Step(_shares(rung["seeds"]), str(rung["label"]), seconds[len(seconds) // 2]))
+        seconds = median(float(seed["seconds"]) for seed in rung["seeds"])
+        steps.append(Step(_shares(rung["seeds"]), str(rung["label"]), seconds))
     return MeasuredLadder(
         architecture=str(stored["architecture"]),
         dataset=str(stored["dataset"]),
@@ -119,14 +126,16 @@ def parse_ladder(stored: Mapping[str, Any]) -> MeasuredLadder:
 
 def parse_amount(stored: Mapping[str, Any]) -> MeasuredAmount:
     """What `experiments/accuracy_against_data.py` writes."""
+    count, available = int(stored["count"]), int(stored["available"])
     curves = []
     for curve in stored["curves"]:
         by_size: dict[int, list[Mapping[str, Any]]] = {}
         for run in curve["runs"]:
             by_size.setdefault(int(run["images"]), []).append(run)
+        if "chosen" in curve["runs"][0] and available in by_size:  # without chance: all seeds are one measurement
+            by_size[available] = by_size[available][:1]
         points = tuple(Point(_shares(runs), images) for images, runs in sorted(by_size.items()))
         curves.append(Curve(str(curve["method"]), points))
-    count, available = int(stored["count"]), int(stored["available"])
     return MeasuredAmount(str(stored["dataset"]), count, available, tuple(curves), stored)
 
 
@@ -152,5 +161,5 @@ def read(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> T:
     """Read a measurement. Raises ZooError that says what is wrong with it."""
     try:
         return parse(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, IndexError, TypeError, ZeroDivisionError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, ZeroDivisionError, RecursionError, StatisticsError) as error:
         raise ZooError(f"{path} is not a measurement: {type(error).__name__}: {error}") from error

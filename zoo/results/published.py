@@ -6,7 +6,8 @@ A receipt is a JSON object of one (architecture, data set, recipe), with an entr
      "recipe": {"name": "quick", "values": {"image_size": 28}},
      "seeds": [{"seed": 0, "count": 10000, "correct": 9888, "command": "zoo train my-net mnist", "seconds": 402.0}]}
 
-Those keys are needed (`values`, `command` and `seconds` may be missing); `zoo results publish RUN` writes more. Mean,
+Those keys are needed (`values`, `command` and `seconds` may be missing), with the same `count` for all seeds;
+`zoo results publish RUN` writes more. Mean,
 spread and intervals of a row are not stored: they are computed from the counts when it is read. A rate is that of
 training, from the run's `forecast` or measured (`images_per_second`). A package publishes results of its own
 architectures and data sets.
@@ -21,12 +22,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from zoo.errors import UsageError, nearest
+from zoo.errors import UsageError, ZooError, nearest
 from zoo.intervals import Interval, spread, wilson
 from zoo.registry import Plugin
-from zoo.stored import LARGEST
+from zoo.stored import LARGEST, count, number, shaped, text
 
 FOLDER = "results"
+_SEED = {
+    **{"seed": count, "seconds": number, "parameters": count, "images_per_second": number},
+    **{"command": text, "started": text, "precision": text},
+    "hardware": {"processor": text, "cores": count, "system": text, "features": [text], "memory": count},
+    "versions": {...: text},
+    "forecast": {"images_per_second": number},
+}
+_SHAPE = {"fingerprint": text, "split_hash": text, "seeds": [_SEED]}
+_MACHINE = {"processor", "cores", "system"}  # what a receipt that tells of its machine has to say
 
 
 @dataclass(frozen=True)
@@ -173,17 +183,25 @@ def read(path: Path) -> Result:
 def read_receipt(path: Path) -> Receipt:
     """Read a receipt. Raises ValueError that tells what is wrong with it, OSError if it can't be read."""
     content = json.loads(path.read_bytes())
-    return Receipt(path, _result(content, path.name), content)
-
-
-def _result(content: Any, file: str) -> Result:
     if not isinstance(content, dict):
         raise ValueError("it must hold a JSON object")
+    result = _result(content, path.name)
+    try:
+        return Receipt(path, result, shaped(content, _SHAPE, path.name))
+    except ZooError as error:
+        raise ValueError(str(error)) from error
+
+
+def _result(content: Mapping[str, Any], file: str) -> Result:
     recipe = _field(content, "recipe", dict)
     runs = _field(content, "seeds", list)
     if not runs or not all(isinstance(run, dict) for run in runs):
         raise ValueError("seeds must hold an object per run")
     shares = [_share(run) for run in runs]
+    if len({run["count"] for run in runs}) > 1:
+        raise ValueError("all seeds must be of as many images")
+    if any(isinstance(run.get("hardware"), dict) and not run["hardware"].keys() >= _MACHINE for run in runs):
+        raise ValueError(f"hardware must say {', '.join(sorted(_MACHINE))}")
     values = recipe.get("values")
     values = values if isinstance(values, dict) else {}
     size, options = values.get("image_size"), values.get("options")

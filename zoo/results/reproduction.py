@@ -77,6 +77,11 @@ def reproduce(
     architecture = registry.get("architecture", result.architecture)
     dataset = registry.get("dataset", result.dataset)
     name = result.recipe if result.recipe in available(architecture, dataset) else "quick"
+    if name != result.recipe and not isinstance(receipt.content["recipe"].get("values"), dict):
+        raise UsageError(
+            f"The receipt of {result.row} names its recipe alone, and there is no {result.recipe!r} any more: "
+            "it can't be trained again"
+        )
     request = Request(
         architecture=architecture.name,
         dataset=dataset.name,
@@ -115,7 +120,7 @@ def changed_keys(receipt: Receipt, architecture: Plugin, dataset: Plugin, recipe
 
 
 def same_machine(entry: Mapping[str, Any], receipt: Mapping[str, Any]) -> bool:
-    """Whether a run was made with what a published one was made with: machine, versions, threads and precision."""
+    """Whether a run was made with what a published one was made with: machine, devices, versions, threads, precision."""
 
     def told(facts: Mapping[str, Any]) -> list[Any]:
         hardware, versions = facts.get("hardware") or {}, facts.get("versions") or {}
@@ -123,6 +128,7 @@ def same_machine(entry: Mapping[str, Any], receipt: Mapping[str, Any]) -> bool:
             *(hardware.get(key) for key in _MACHINE),
             *(versions.get(key) for key in _VERSIONS),
             *(facts.get(key) for key in _SETTINGS),
+            facts.get("devices") or ["CPU:0"],  # older receipts do not say
         ]
 
     return "hardware" in entry and told(entry) == told(receipt) and not entry.get("inexact")

@@ -25,6 +25,7 @@ FORMAT = 1
 RECEIPT = "run.json"
 PACKAGED = "zoo:"  # so begins the name of a network that comes with a package (`zoo.prediction.packaged`)
 CAPTIONS = "captions.json"
+PICTURES = {".png": "image/png", ".svg": "image/svg+xml"}  # the formats of figures by suffix
 Status = Literal["training", "interrupted", "failed", "finished"]
 
 # what is relied on, where it is there: a run may come from a stranger
@@ -190,11 +191,15 @@ def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
 def captions_of(folder: Path) -> dict[str, str]:
     """The captions of the figures in `folder`, by file name, in the order in which they were drawn.
 
-    A name that leads out of the folder is left out: a run may come from a stranger.
+    A name that is no picture's, or leads out of the folder, is left out: a run may come from a stranger.
     """
     path = folder / CAPTIONS
     stored = read_json(path) if path.exists() else {}
-    return {name: str(caption) for name, caption in stored.items() if Path(name).name == name}
+    return {
+        name: str(caption)
+        for name, caption in stored.items()
+        if Path(name).name == name and Path(name).suffix in PICTURES
+    }
 
 
 def runs_root() -> Path:

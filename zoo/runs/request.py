@@ -14,6 +14,7 @@ from zoo.errors import DataError, UsageError
 from zoo.recipes import FLAGS, parse_setting
 from zoo.registry import Registry
 from zoo.runs.directory import Run
+from zoo.types import LARGEST_SEED
 
 FOLDER = "folder"
 """The data set that a path stands for."""
@@ -38,6 +39,11 @@ class Request:
     devices: int = 1  # 0: all that there are
     minutes: float | None = None  # the run's time; None: as long as the recipe takes
     test: bool = True  # False: the test part is left alone, and the result is that of the validation part
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a seed that the frameworks do not take."""
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise UsageError(f"A seed is a whole number from 0 to {LARGEST_SEED}. Received: {self.seed}")
 
     @property
     def command(self) -> str:

@@ -10,7 +10,7 @@ from zoo.figures import measured as drawn
 from zoo.markup import escape, figure, machine, plain, table
 from zoo.progress import duration
 from zoo.registry import Plugin
-from zoo.results.measurements import MeasuredAmount, MeasuredLadder, amounts, ladders
+from zoo.results.measurements import MeasuredAmount, MeasuredLadder, Point, amounts, ladders
 
 KEPT = Path(__file__).parent / "docs" / "concepts"
 HEADING = "What each technique adds"
@@ -71,7 +71,7 @@ def _amount(one: MeasuredAmount) -> str:
     sizes = [point.images for point in one.curves[0].points]
     rows = []
     for curve in one.curves:
-        known = {point.images: f"{100 * point.mean:.2f} ± {100 * point.spread:.2f}" for point in curve.points}
+        known = {point.images: _with_spread(point) for point in curve.points}
         rows.append((curve.method, *(known.get(size, "-") for size in sizes)))
     header = ("accuracy, %", *(f"{size:,} images" for size in sizes))
     facts = [
@@ -84,6 +84,11 @@ def _amount(one: MeasuredAmount) -> str:
         f"{figure(f'images/amount-{one.dataset}.svg', alternative, caption)}\n\n"
         f"<details><summary>The figures and how they came about: {escape(one.dataset)}</summary>{inside}</details>"
     )
+
+
+def _with_spread(point: Point) -> str:
+    spread = f" ± {100 * point.spread:.2f}" if len(point.shares) > 1 else ""
+    return f"{100 * point.mean:.2f}{spread}"
 
 
 def _made_with(stored: Mapping[str, Any]) -> list[tuple[str, str]]:

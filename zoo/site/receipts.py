@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from zoo.errors import ZooError
 from zoo.markup import machine
 from zoo.registry import Plugin
 from zoo.results import chapter, published
@@ -20,7 +18,7 @@ class Result:
     """One receipt, of one or more seeds. Accuracies are per cent; what the receipt does not say is None or ""."""
 
     facts: published.Result
-    stored: dict[str, Any]
+    stored: Mapping[str, Any]
 
     @property
     def architecture(self) -> str:
@@ -74,14 +72,10 @@ class Result:
 
 
 def read(plugins: Iterable[Plugin]) -> list[Result]:
-    """The results that plugins ship, the best first within a data set. Raises ZooError for a receipt that is wrong."""
-    folders = dict.fromkeys(plugin.folder for plugin in plugins if plugin.folder)
-    found = [_read(path) for folder in folders for path in published.receipts(folder)]
-    return sorted(found, key=lambda result: (result.dataset, -result.accuracy))
-
-
-def _read(path: Path) -> Result:
-    try:
-        return Result(published.read(path), json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise ZooError(f"{path} is not a receipt: {error}") from error
+    """The results that plugins ship, the best first within a data set. For a receipt that can't
+    be used there is a warning, and the site is built without it."""
+    found, notes = published.read_all(plugins)
+    for note in notes:
+        logging.getLogger(__name__).warning(note)
+    results = [Result(receipt.result, receipt.content) for receipt in found]
+    return sorted(results, key=lambda result: (result.dataset, -result.accuracy))
