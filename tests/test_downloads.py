@@ -237,6 +237,14 @@ def test_a_server_that_never_gives_the_whole_file_is_given_up(server: Server, ta
     assert target.read_bytes() == CONTENT
 
 
+def test_what_was_too_long_counts_as_nothing_kept(server: Server, target: Path) -> None:
+    target.parent.mkdir()
+    target.with_name("cats.zip.part").write_bytes(bytes(len(CONTENT) + 5))
+    server.script = ["ignores_and_truncates"] * 50
+    with pytest.raises(DataError, match=r"5 times in a row\. 80\.0 kB of 300 kB are kept"):
+        fetch(server, target)
+
+
 def test_the_waits_grow(server: Server, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr(downloads.time, "sleep", waits.append)

@@ -19,7 +19,7 @@ def test_counts_have_three_digits_and_a_unit(value: int | None, text: str) -> No
 
 
 def test_bytes_have_theirs() -> None:
-    assert [size_of(value) for value in (None, 40, 12_845_056)] == ["-", "40 B", "12.8 MB"]
+    assert [size_of(value) for value in (None, 40, 12_845_056)] == ["-", "40 bytes", "12.8 MB"]
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ def _fetched(url: str, part: Path, sha256: str, size: int, reporter: Reporter) -
 
 def _complete(url: str, part: Path, size: int, reporter: Reporter) -> None:
     """Connect as often as it takes to bring `part` to `size` bytes."""
-    furthest, failures = _size_of(part), 0
+    have = _size_of(part)
+    furthest, failures = have if have <= size else 0, 0  # what is too long begins anew
     while _size_of(part) != size:
         try:
             _receive(url, part, size, reporter)

@@ -117,7 +117,7 @@ def in_words(count: int) -> str:
     """Return a number of bytes as people read it: "512 bytes", "11.4 MB" (decimal units)."""
     size = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
+        if size < 999.5:  # 999,960 bytes are 1.0 MB, not 1000 kB
             return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"

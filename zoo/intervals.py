@@ -39,6 +39,12 @@ def spread(shares: Sequence[float]) -> float | None:
     return math.sqrt(sum((share - mean) ** 2 for share in shares) / (len(shares) - 1))
 
 
+def median(values: Sequence[float]) -> float:
+    """The median of one value or more."""
+    ordered, middle = sorted(values), len(values) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
 def prediction_interval(shares: Sequence[float], count: int, confidence: float = 0.95) -> Interval:
     """Where the accuracy of one more fair run is expected, from those of `shares` (0..1) on the same `count` images.
 

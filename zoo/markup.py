@@ -13,12 +13,16 @@ from zoo.files import in_words
 from zoo.recipes import KEYS
 from zoo.runs.directory import PICTURES
 
-_PATH = re.compile(r"(?<![\w.~:/…-])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\"<>]+[/\\])+([^\s/\\'\"<>]*)")
+_ROOT = r"(?:file://|path:)?(?:~|[A-Za-z]:)?[/\\]"
+_QUOTED_PATH = re.compile(rf"(['\"]){_ROOT}(?:[^'\"/\\<>]+[/\\])+([^'\"/\\<>]*)\1")
+_PATH = re.compile(rf"(?<![\w.~:/…-]){_ROOT}(?:[^\s/\\'\"<>]+[/\\])+([^\s/\\'\"<>]*)")
 
 
 def escape(value: object) -> str:
-    """Text for HTML; of a path of this machine only the last name is left."""
-    return html.escape(_PATH.sub(lambda found: f"…/{found[1]}", str(value)))
+    """Text for HTML; of a path of this machine only the last name is left. One with spaces has to be in quotes, as
+    commands of receipts have it."""
+    text = _QUOTED_PATH.sub(lambda found: f"{found[1]}…/{found[2]}{found[1]}", str(value))
+    return html.escape(_PATH.sub(lambda found: f"…/{found[1]}", text))
 
 
 _STEP = re.compile(r"(.+)-(\d{5,})")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 import tomllib
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 OWN = "image-model-zoo"
 
@@ -19,17 +22,18 @@ def removal(distribution: str, prefix: Path | None = None, executable: str | Non
     """
     prefix = prefix or Path(sys.prefix)
     python = shlex.quote(executable or sys.executable)
-    if distribution.lower().replace("_", "-") == OWN:
+    distribution = re.sub(r"[-_.]+", "-", distribution).lower()  # names are the same in this form, says PyPA
+    if distribution == OWN:
         return ""
     if (receipt := prefix / "pipx_metadata.json").is_file():
         main = _pipx_main(receipt)
         return f"pipx uninject {main} {distribution}" if main != distribution else f"pipx uninstall {main}"
     if (receipt := prefix / "uv-receipt.toml").is_file():
-        main, *others = _uv_requirements(receipt)
+        (main, asked), *others = _uv_requirements(receipt).items()
         if main == distribution:
             return f"uv tool uninstall {main}"
-        kept = "".join(f" --with {other}" for other in others if other != distribution)
-        return f"uv tool install --force {main}{kept}"
+        kept = "".join(f" --with {other}" for name, other in others if name != distribution)
+        return f"uv tool install --force {asked}{kept}"
     if _made_by_uv(prefix) or (executable is None and find_spec("pip") is None):
         return f"uv pip uninstall --python {python} {distribution}"
     return f"{python} -m pip uninstall {distribution}"
@@ -42,12 +46,18 @@ def _pipx_main(receipt: Path) -> str:
         return OWN
 
 
-def _uv_requirements(receipt: Path) -> list[str]:
+def _uv_requirements(receipt: Path) -> dict[str, str]:
+    """What uv was asked to install, the tool first: by name, as an argument of uv."""
     try:
         requirements = tomllib.loads(receipt.read_text(encoding="utf-8"))["tool"]["requirements"]
-        return [str(requirement["name"]) for requirement in requirements] or [OWN]
+        return {str(found["name"]): _uv_argument(found) for found in requirements} or {OWN: OWN}
     except (OSError, ValueError, KeyError, TypeError):
-        return [OWN]
+        return {OWN: OWN}
+
+
+def _uv_argument(requirement: Mapping[str, Any]) -> str:
+    extras = ",".join(requirement.get("extras") or ())
+    return shlex.quote(f"{requirement['name']}{f'[{extras}]' * bool(extras)}{requirement.get('specifier', '')}")
 
 
 def _made_by_uv(prefix: Path) -> bool:

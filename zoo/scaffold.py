@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -27,8 +29,9 @@ def create(kind: Kind, name: str, folder: Path) -> list[Path]:
             f"A name is lower-case words and numbers joined by hyphens. Received: {name!r}. Try: {suggestion}"
         )
     package = name.replace("-", "_")
-    if keyword.iskeyword(package) or package in ("zoo", "keras", "tensorflow"):
-        raise UsageError(f"A package can't be called {package!r}. Try: my-{name}")
+    taken = package == "tests" or package in sys.stdlib_module_names or find_spec(package)
+    if keyword.iskeyword(package) or taken:
+        raise UsageError(f"A package can't be called {package!r}: Python has the word, or another. Try: my-{name}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ZooError(f"{folder} exists and is not an empty folder. Choose another: --output FOLDER")
     written = []

@@ -55,6 +55,7 @@ _SETTINGS: Mapping[str, Any] = MappingProxyType(
     {
         "font.family": FONT,
         "font.size": 10,
+        "text.parse_math": False,  # a class may be called "$1 coin"
         "text.color": INK,
         "axes.labelcolor": INK,
         "axes.edgecolor": FAINT_INK,

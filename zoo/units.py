@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from zoo.files import in_words
+
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600}
 
@@ -22,8 +24,7 @@ def scaled(value: float | None) -> str:
 
 def size_of(value: int | None) -> str:
     """Bytes in decimal units: "12.8 MB"; a dash for None."""
-    text = scaled(value)
-    return text if value is None else f"{text}B" if " " in text else f"{text} B"
+    return "-" if value is None else in_words(value)
 
 
 def parse_count(text: str) -> float:

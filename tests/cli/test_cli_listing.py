@@ -446,6 +446,19 @@ class TestCommandLine:
         assert code == 2
         assert err == "Error: No such option '--jsn'. Did you mean '--json'?\nTry: zoo list --help\n"
 
+    @pytest.mark.parametrize("name", ["data", "results", "docs"])
+    def test_a_group_alone_is_answered_with_its_help(self, zoo, name: str) -> None:
+        code, out, err = zoo(name)
+        assert (code, out) == (2, "")
+        assert err.startswith(f"Usage: zoo {name} [OPTIONS] COMMAND")
+        assert "Try:" not in err
+
+    @pytest.mark.parametrize("command", ["train fc-keras mnist", "build fc-keras", "results reproduce cnn/mnist/book"])
+    def test_a_seed_is_one_that_the_frameworks_take(self, zoo, command: str) -> None:
+        code, _, err = zoo(*command.split(), "--seed", str(2**32))
+        assert code == 2
+        assert "0<=x<=4294967295" in err
+
     def test_an_unexpected_failure_is_one_line_and_a_traceback_only_on_request(self, zoo, monkeypatch) -> None:
         monkeypatch.setattr("zoo.registry.Registry.discover", lambda: 1 / 0)
         code, _, err = zoo("list")
@@ -538,6 +551,14 @@ class TestTables:
             "a     1,000  a rather long summary of it all",
             "bb        1  short",
         ]
+
+    def test_wide_characters_take_two_columns(self) -> None:
+        lines = table(("class", "n"), [("猫の写真", "1"), ("dog", "22")], right=("n",)).splitlines()
+        assert lines == ["class      n", "猫の写真   1", "dog       22"]
+        assert (
+            table(("class", "n"), [("猫" * 20, "1")], gives_way="class", width=30).splitlines()[1]
+            == "猫" * 12 + "...  1"
+        )
 
     def test_a_narrow_terminal_cuts_then_drops_then_stacks(self) -> None:
         def shown(width: int) -> list[str]:

@@ -228,6 +228,28 @@ def test_what_is_wrong_with_a_ladder_is_told(change: dict[str, Any], said: str) 
         read()
 
 
+def test_a_trial_whose_rung_changes_nothing_is_told_before_it_trains(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["results", "ladder", "vgg16-bn", "catsdogs", "--set", "flip=false", "--seeds", "0", "--dry-run"]
+    assert main(arguments) == 2
+    assert "With --set: the rung 'flip" in capsys.readouterr().err
+
+
+def test_a_seed_counts_once() -> None:
+    ladder, _ = ladders.find("cnn", "mnist", Registry.discover())
+    assert ladder.trial((), [0, 0, 1]).seeds == (0, 1)
+
+
+def test_a_rung_of_another_network_is_trained_itself() -> None:
+    table = {
+        "keys": {"validation": 100},
+        "rungs": [
+            {"label": "a", "architecture": "cnn"},
+            {"label": "b", "architecture": "cnn-5x5", "keys": {"flip_average": True}},
+        ],
+    }
+    assert ladders.parse("cnn", "mnist", table, Path("mnist.toml")).trained(0) == 0
+
+
 def test_a_pair_without_a_ladder_is_told_which_there_are() -> None:
     with pytest.raises(UsageError, match=r"no ladder of resnet50 on mnist.*cnn mnist.*vgg16-bn catsdogs"):
         ladders.find("resnet50", "mnist", Registry.discover())

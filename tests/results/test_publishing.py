@@ -19,7 +19,7 @@ import pytest
 
 import zoo
 from zoo.cli import main, root
-from zoo.errors import DataError, MissingData, UsageError, ZooError
+from zoo.errors import DataError, Interrupted, MissingData, UsageError, ZooError
 from zoo.registry import Registry
 from zoo.results import reproduction
 from zoo.results.published import find, read_receipt
@@ -286,6 +286,32 @@ class TestReproduce:
         ]
         assert main(["results", "reproduce", "b/mnist/quick", "b/mnist/book"]) == 4
         assert "NOT REPRODUCED: 0 of 0 rows pass" in capsys.readouterr().out
+
+    def test_ctrl_c_stops_them_all(self, monkeypatch) -> None:
+        asked = []
+
+        def reproduce(row: str, **_: Any) -> tuple[Verdict, Run]:
+            asked.append(row)
+            raise Interrupted("Interrupted")
+
+        monkeypatch.setattr(reproduction, "reproduce", reproduce)
+        assert main(["results", "reproduce", "a/mnist/quick", "b/mnist/quick"]) == 130
+        assert asked == ["a/mnist/quick"]
+
+    def test_a_recipe_that_is_gone_and_not_in_the_receipt_is_no_other_one(self, bench: Bench, tmp_path: Path) -> None:
+        path = publish(bench.runs).path
+        content = json.loads(path.read_text())
+        content["recipe"] = {"name": "mine"}
+        path.write_text(json.dumps(content))
+        with pytest.raises(UsageError, match="there is no 'mine' any more"):
+            reproduction.reproduce("receipt-net/mnist/mine", output=tmp_path / "run")
+
+    def test_another_device_is_another_machine(self, bench: Bench) -> None:
+        entry = read_receipt(publish(bench.runs).path).seeds[0]
+        receipt = bench.runs[0].receipt
+        assert reproduction.same_machine(entry, receipt)
+        assert reproduction.same_machine(entry, receipt | {"devices": []})  # a receipt of an older zoo
+        assert not reproduction.same_machine({**entry, "devices": ["GPU:0 NVIDIA H100"]}, receipt)
 
     def test_fast_are_the_rows_under_ten_minutes(self) -> None:
         rows = fast_rows(Registry.discover().plugins)

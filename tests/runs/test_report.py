@@ -13,7 +13,7 @@ import pytest
 from zoo.cli import main
 from zoo.errors import UsageError
 from zoo.intervals import wilson
-from zoo.markup import escape, plain
+from zoo.markup import escape, figure, plain
 from zoo.recipes import KEYS, Recipe
 from zoo.results import chapter
 from zoo.runs import report
@@ -166,12 +166,42 @@ def test_it_holds_no_path_of_the_machine_and_no_markup_of_the_receipt(run, monke
         ("/home/ada/a/b.zip", "…/b.zip"),
         ("--x=C:\\Users\\ada\\b.zip", "--x=…/b.zip"),
         ("~/runs/last one", "…/last one"),
+        ("'/home/Max M/my photos/cats' and more", "&#x27;…/cats&#x27; and more"),
+        ('"C:\\Users\\Max M\\x y" z', "&quot;…/x y&quot; z"),
+        ("file:///home/max/data/x", "…/x"),
+        ("it's /home/max/x, isn't it", "it&#x27;s …/x, isn&#x27;t it"),
         ("https://a.org/b/c, and/or 1/255", "https://a.org/b/c, and/or 1/255"),
         ("zoo_cnn/recipes/mnist.toml:24", "zoo_cnn/recipes/mnist.toml:24"),
     ],
 )
 def test_of_a_path_only_the_last_name_is_left(text, shown) -> None:
     assert escape(text) == shown
+
+
+def test_a_strangers_picture_can_bring_neither_script_nor_another_format(run) -> None:
+    made = run()
+    folder = made.directory / "figures"
+    hostile = 'gradcam.png" onerror="alert(1)" x="'
+    for name in (hostile, "a.html"):
+        (folder / name).write_bytes(b"<script>alert(1)</script>")
+    quoted = 'a" onerror="alert(1).png'
+    (folder / quoted).write_bytes(b"\x89PNG")
+    captions = json.loads((folder / "captions.json").read_text())
+    (folder / "captions.json").write_text(json.dumps(captions | dict.fromkeys((hostile, "a.html", quoted), "x")))
+    pictures = Page(report.page(made)).pictures
+    assert len(pictures) == 6  # the five of the run, and the one with an odd name
+    assert all(set(picture) == {"src", "alt"} for picture in pictures)
+    address = figure('a" onerror="alert(1)', "alt", "caption")
+    assert Page(address).pictures == [{"src": 'a" onerror="alert(1)', "alt": "alt"}]
+
+
+def test_naming_the_most_frequent_class_is_the_least_that_a_network_must_beat(run) -> None:
+    assert "Always to say “0”, the most frequent class, is right for 50.00 %" in report.page(run())
+
+
+def test_a_network_is_shown_at_a_glance_and_its_layers_on_demand(run) -> None:
+    text = report.page(run())
+    assert text.index("folded into stages") < text.index("<summary>Layer by layer") < text.index("every layer")
 
 
 def test_the_receipt_has_the_command_fingerprint_versions_and_each_recipe_value_with_its_origin(run) -> None:

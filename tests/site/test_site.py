@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 from zoo import hookspecs
-from zoo.cli import COMMANDS
-from zoo.errors import UsageError, ZooError
+from zoo.cli import COMMANDS, main
+from zoo.errors import UsageError
 from zoo.figures.catalogue import entry_of
 from zoo.network.graph import Graph
 from zoo.recipes import KEYS
@@ -264,10 +264,12 @@ def test_a_long_layer_table_is_folded_away() -> None:
 # results --------------------------------------------------------------------------------------------------------
 
 
-def _result(tmp_path: Path, correct: tuple[int, ...] = (90, 94), **changed: object) -> receipts.Result:
+def _result(
+    tmp_path: Path, correct: tuple[int, ...] = (90, 94), parameters: int | None = 1000, **changed: object
+) -> receipts.Result:
     seed = {
         "count": 100,
-        "parameters": 1000,
+        **({} if parameters is None else {"parameters": parameters}),
         "seconds": 5.0,
         "command": "zoo train cnn mnist",
         "hardware": {"processor": "P", "cores": 2, "system": "Linux"},
@@ -280,7 +282,8 @@ def _result(tmp_path: Path, correct: tuple[int, ...] = (90, 94), **changed: obje
         "seeds": [{**seed, "seed": n, "correct": right, "accuracy": right / 100} for n, right in enumerate(correct)],
         **changed,
     }
-    path = tmp_path / "r.json"
+    path = tmp_path / "results" / "r.json"
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(stored))
     return receipts.Result(published.read(path), stored)
 
@@ -320,6 +323,34 @@ def test_pictures_of_rehearsals_are_refused_and_photographs_where_the_images_may
         Run(tmp_path).write(base | {"rehearsal": rehearsal})
         with pytest.raises(UsageError, match=said):
             assets.adopt(Run(tmp_path), (Path("mine.jpg"),))
+
+
+def test_only_a_folder_that_is_a_site_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    assert main(["docs", "build", "--output", str(tmp_path)]) == 2
+    assert "what it holds is removed. Received:" in capsys.readouterr().err
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    assert main(["docs", "build", "--output", str(tmp_path / "thesis.txt")]) == 2
+
+
+def test_pictures_are_not_replaced_by_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = tmp_path / "package" / "site" / "cnn" / "figures" / "curves.svg"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("<svg/>")
+    spec = {"name": "cnn", "height": 1, "width": 1, "channels": 3, "class_names": ["a"]}
+    receipt = {"format": 1, "status": "finished", "spec": spec, "rehearsal": False}
+    Run(tmp_path).write(receipt | {"dataset": {"name": "mnist"}, "recipe": {"name": "quick", "values": {}}})
+    monkeypatch.setattr(assets, "folder_of", lambda plugin: kept.parent.parent)
+    with pytest.raises(UsageError, match="has no figures to publish"):
+        assets.adopt(Run(tmp_path))
+    assert kept.read_text() == "<svg/>"
+
+
+def test_the_drawing_shows_every_result_whose_size_is_known_and_counts_those(tmp_path: Path) -> None:
+    small, unknown = _result(tmp_path), _result(tmp_path, dataset="aa", parameters=None)
+    drawn = boards.results_drawing([small, unknown])
+    assert drawn.caption.startswith("The 1 published results")
+    assert b"<!-- 1 k -->" in drawn.content  # its parameters lie within the axis
 
 
 def test_images_that_may_not_be_passed_on_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

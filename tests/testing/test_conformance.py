@@ -101,6 +101,11 @@ class TestRemoval:
         (tmp_path / "uv-receipt.toml").write_text(f"[tool]\nrequirements = [{lines}]\n")
         assert removal("net", tmp_path) == "uv tool install --force image-model-zoo --with other"
 
+    def test_uv_keeps_extras_and_versions(self, tmp_path) -> None:
+        lines = '{ name = "image-model-zoo", extras = ["cuda", "docs"], specifier = "==2.1" }, { name = "zoo-b" }'
+        (tmp_path / "uv-receipt.toml").write_text(f"[tool]\nrequirements = [{lines}]\n")
+        assert removal("Zoo_B", tmp_path) == "uv tool install --force 'image-model-zoo[cuda,docs]==2.1'"
+
     def test_a_receipt_that_cant_be_read_is_taken_for_the_zoos_own(self, tmp_path) -> None:
         (tmp_path / "uv-receipt.toml").write_text("not TOML")
         assert removal("net", tmp_path) == "uv tool install --force image-model-zoo"

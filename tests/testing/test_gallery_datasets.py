@@ -119,6 +119,21 @@ WRONG = [
     ),
     Wrong("splits", "test images are training images", (YIELD, YIELD.replace("image(index)", "image(index % 30)"))),
     Wrong(
+        "splits",
+        "test images are training images, as files",
+        (YIELD, YIELD.replace("image(index)", "written(index)")),
+        more="""
+        from pathlib import Path
+
+        import cv2
+
+        def written(index):
+            path = Path(__file__).parent / f"{index}.png"
+            path.exists() or cv2.imwrite(str(path), image(index % 30))
+            return path
+        """,
+    ),
+    Wrong(
         "fingerprint",
         "its images drift",
         ("for index in range(40):", "PASSES.append(1)\n        for index in range(40):"),

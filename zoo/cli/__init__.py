@@ -191,6 +191,9 @@ def _report(error: Exception, settings: Settings) -> int:
     match error:
         case click.Abort() | Interrupted() if not str(error):
             message, code = "Interrupted", Interrupted.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message(), err=True)
+            return error.exit_code
         case click.UsageError():
             path = error.ctx.command_path if error.ctx else "zoo"
             message, code = f"{error.format_message()}\nTry: {path} --help", error.exit_code

@@ -8,6 +8,7 @@ import click
 
 from zoo.cli import verbose
 from zoo.cli.text import print_json, terminal_width
+from zoo.types import LARGEST_SEED
 
 
 @click.command(

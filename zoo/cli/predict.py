@@ -79,14 +79,15 @@ def _predict(network: Run | str, files: tuple[Path, ...], **options: Any) -> lis
 
 
 def _print(predictions: list[Prediction]) -> None:
-    width = max(len(_shown(prediction.file)) for prediction in predictions)
+    width = max(len(_line(prediction.file)) for prediction in predictions)
     for prediction in predictions:
         if prediction.error:
-            click.echo(f"{_shown(prediction.file)}: {prediction.error}", err=True)
+            click.echo(f"{_line(prediction.file)}: {prediction.error}", err=True)
             continue
-        shown = "  ".join(f"{name} {100 * probability:.1f} %" for name, probability in prediction.classes)
-        click.echo(f"{_shown(prediction.file):<{width}}  {shown}")
+        shown = "  ".join(f"{_line(name)} {100 * probability:.1f} %" for name, probability in prediction.classes)
+        click.echo(f"{_line(prediction.file):<{width}}  {shown}")
 
 
-def _shown(file: Path) -> str:
-    return printable(str(file)).replace("\n", "?")
+def _line(name: Path | str) -> str:
+    """A name within a line: those of files and classes can hold anything."""
+    return printable(str(name)).replace("\n", "?")

@@ -11,6 +11,7 @@ from zoo.cli import ladder
 from zoo.cli.text import facts, number, percent, print_json, table, terminal_width
 from zoo.errors import Interrupted, MissingData, UsageError, ZooError
 from zoo.intervals import wilson
+from zoo.types import LARGEST_SEED
 
 if TYPE_CHECKING:
     from zoo.registry import Plugin
@@ -111,8 +112,8 @@ def _facts(receipt: Receipt) -> list[tuple[str, str]]:
     low, high = prediction_interval(receipt.shares, result.count)
     lines = [
         f"seed {entry.get('seed', '?')}: {percent(share, wilson(entry['correct'], entry['count']))}"
-        f"{', ' + duration(entry['seconds']) if entry.get('seconds') else ''}   {entry.get('command', '')}".rstrip()
-        for entry, share in zip(receipt.seeds, receipt.shares, strict=True)
+        f"{', ' + duration(seconds) if seconds else ''}   {entry.get('command', '')}".rstrip()
+        for entry, share, seconds in zip(receipt.seeds, receipt.shares, receipt.seconds, strict=True)
     ]
     spread = "" if result.spread is None else f", standard deviation of the seeds {100 * result.spread:.2f} points"
     trials = (

@@ -38,7 +38,7 @@ def table(
     columns = {title: [row[index] for row in rows] for index, title in enumerate(header)}
     for dropped in (None, *drops):
         columns.pop(dropped or "", None)
-        sizes = {title: max(map(len, [title, *cells])) for title, cells in columns.items()}
+        sizes = {title: max(map(width_of, [title, *cells])) for title, cells in columns.items()}
         excess = 0 if width is None else sum(sizes.values()) + 2 * (len(sizes) - 1) - width
         if gives_way in sizes:
             spare = max(0, sizes[gives_way] - least)
@@ -52,13 +52,31 @@ def table(
 def _aligned(columns: Mapping[str, Sequence[str]], sizes: Mapping[str, int], right: Collection[str]) -> str:
     padded = []
     for title, cells in columns.items():
-        justify = str.rjust if title in right else str.ljust
-        padded.append([justify(_cut(cell, sizes[title]), sizes[title]) for cell in [title, *cells]])
+        padded.append([_padded(_cut(cell, sizes[title]), sizes[title], title in right) for cell in [title, *cells]])
     return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
 
 
+def width_of(text: str) -> int:
+    """The columns of a terminal that a text takes: two for each wide character, none for an accent by itself."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
+
+
+def _padded(text: str, size: int, right: bool) -> str:
+    space = " " * (size - width_of(text))
+    return space + text if right else text + space
+
+
 def _cut(text: str, size: int) -> str:
-    return text if len(text) <= size else text[: size - 3].rstrip() + "..."
+    if width_of(text) <= size:
+        return text
+    while width_of(text) > size - 3:
+        text = text[:-1]
+    return text.rstrip() + "..."
 
 
 def _block(header: Sequence[str], row: Sequence[str]) -> str:

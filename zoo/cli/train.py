@@ -9,6 +9,7 @@ import click
 
 from zoo.cli import verbose
 from zoo.errors import MissingData, UsageError
+from zoo.types import LARGEST_SEED
 
 if TYPE_CHECKING:
     from zoo.runs.request import Request
@@ -59,7 +60,11 @@ Examples:
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training images.")
 @click.option("--minutes", type=float, metavar="M", help="Choose the steps so that all is done in M minutes.")
 @click.option(
-    "--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True, help="Seed of weights, order, augmentation."
+    "--seed",
+    type=click.IntRange(0, LARGEST_SEED),
+    default=0,
+    show_default=True,
+    help="Seed of weights, order, augmentation.",
 )
 @click.option("--source", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @click.option("--output", type=click.Path(path_type=Path), help="The run's directory, new or empty.")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from zoo.cli import verbose
+from zoo.files import printable
 
 
 @click.command(
@@ -72,16 +72,15 @@ def _list(what: str | None) -> None:
     """Print a line per figure: those that can be drawn, or, with their captions, those that a run has."""
     from zoo.figures import CATALOGUE
     from zoo.registry import Registry
-    from zoo.runs.directory import resolve
+    from zoo.runs.directory import captions_of, resolve
 
     needs = {"": "", "run": " (of a run)", "images": " (of a run with its images)"}
     rows = {entry.name: entry.says + needs[entry.needs] for entry in CATALOGUE}
     if what is not None and what in {plugin.name for plugin in Registry.discover().of("architecture")}:
         rows = {entry.name: entry.says for entry in CATALOGUE if not entry.needs}
     elif what is not None:
-        captions = resolve(what).directory / "figures" / "captions.json"
-        drawn = json.loads(captions.read_text(encoding="utf-8")) if captions.exists() else {}
+        drawn = captions_of(resolve(what).directory / "figures")
         rows = {name.rpartition(".")[0]: caption for name, caption in drawn.items()}
     width = max(map(len, rows), default=0)
     for name, says in rows.items():
-        click.echo(f"{name:<{width}}  {says}")
+        click.echo(printable(f"{name:<{width}}  {says}"))

@@ -89,9 +89,12 @@ def displayable(pixels: Array) -> Array:
 
 
 def shortened(text: str, points: float, size: float, bold: bool = False) -> str:
-    """`text`, cut with an ellipsis if it is wider than `points` at this font size."""
+    """`text`, cut with an ellipsis if it is wider than `points` at this font size; "a long name, prob=0.97" loses of
+    its name, not of its probability."""
     if style.text_width(text, size, bold) <= points:
         return text
-    while text and style.text_width(text + "…", size, bold) > points:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    name, comma, probability = text.rpartition(", prob=")
+    head, tail = (name, comma + probability) if comma else (text, "")
+    while head and style.text_width(f"{head}…{tail}", size, bold) > points:
+        head = head[:-1]
+    return f"{head.rstrip()}…{tail}"

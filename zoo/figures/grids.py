@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-UNITS = 225  # hidden units drawn, 15x15 as in the chapter
-
 
 def weight_images(
     matrix: Array,

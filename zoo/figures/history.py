@@ -93,13 +93,15 @@ def _present(history: History, axis: _Axis, wanted: Sequence[_Series]) -> _Panel
 
 
 def _draw_losses(axes: Any, panel: _Panel, axis: _Axis) -> None:
-    from matplotlib.ticker import StrMethodFormatter
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
     axes.set_title("Loss")
     _draw_lines(axes, panel)
     values = [value for points in panel.values() for _, value in points]
     if min(values) > 0 and max(values) > 20 * min(values):
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     elif max(values) >= 1000:
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     for series, points in panel.items():

@@ -150,12 +150,16 @@ def as_run(network: Packaged | Published) -> Run:
     if not (kept / RECEIPT).is_file():
         raise UsageError(f"{network.id} comes without a run: it can answer (zoo predict), and has nothing to report")
     directory = runs_root() / "packaged" / f"{network.plugin.name}-{network.model_directory.name}"
-    if not (directory / RECEIPT).is_file():
+    if not _is_copy(directory / RECEIPT, kept / RECEIPT):  # or that of an older package
         for path in filter(Path.is_file, network.model_directory.iterdir()):
             atomic_write(directory / "model" / path.name, path.read_bytes())
         for name in reversed(_KEPT):  # the receipt last: what has one is whole
             atomic_write(directory / name, (kept / name).read_bytes())
     return Run(directory)
+
+
+def _is_copy(path: Path, original: Path) -> bool:
+    return path.is_file() and path.read_bytes() == original.read_bytes()
 
 
 def pack(folder: Path, model: Model, predictor: Callable[[Any], Any], content: Mapping[str, Any], samples: Any) -> None:

@@ -107,7 +107,9 @@ class Ladder:
         for setting in settings:
             changed = _merged(changed, parse_setting(setting))
         rungs = tuple(replace(rung, all_keys=_merged(rung.all_keys, changed)) for rung in self.rungs)
-        return replace(self, seeds=tuple(dict.fromkeys(seeds)) or self.seeds, keys=_merged(self.keys, changed), rungs=rungs)
+        return replace(
+            self, seeds=tuple(dict.fromkeys(seeds)) or self.seeds, keys=_merged(self.keys, changed), rungs=rungs
+        )
 
 
 def _merged(keys: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from statistics import StatisticsError, median
 from typing import Any, TypeVar
 
 from zoo import intervals
@@ -111,7 +110,7 @@ def parse_ladder(stored: Mapping[str, Any]) -> MeasuredLadder:
     """The ladder that `zoo.results.ladder.result` gives."""
     steps = []
     for rung in stored["rungs"]:
-        seconds = median(float(seed["seconds"]) for seed in rung["seeds"])
+        seconds = intervals.median([float(seed["seconds"]) for seed in rung["seeds"]])
         steps.append(Step(_shares(rung["seeds"]), str(rung["label"]), seconds))
     return MeasuredLadder(
         architecture=str(stored["architecture"]),
@@ -161,5 +160,5 @@ def read(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> T:
     """Read a measurement. Raises ZooError that says what is wrong with it."""
     try:
         return parse(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, IndexError, TypeError, ZeroDivisionError, RecursionError, StatisticsError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, ZeroDivisionError, RecursionError) as error:
         raise ZooError(f"{path} is not a measurement: {type(error).__name__}: {error}") from error

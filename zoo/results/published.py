@@ -23,17 +23,19 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from zoo.errors import UsageError, ZooError, nearest
-from zoo.intervals import Interval, spread, wilson
+from zoo.intervals import Interval, median, spread, wilson
 from zoo.registry import Plugin
-from zoo.stored import LARGEST, count, number, shaped, text
+from zoo.stored import LARGEST, count, shaped, text
 
 FOLDER = "results"
 _SEED = {
-    **{"seed": count, "seconds": number, "parameters": count, "images_per_second": number},
-    **{"command": text, "started": text, "precision": text},
+    "seed": count,
+    "parameters": count,
+    "command": text,
+    "started": text,
+    "precision": text,
     "hardware": {"processor": text, "cores": count, "system": text, "features": [text], "memory": count},
     "versions": {...: text},
-    "forecast": {"images_per_second": number},
 }
 _SHAPE = {"fingerprint": text, "split_hash": text, "seeds": [_SEED]}
 _MACHINE = {"processor", "cores", "system"}  # what a receipt that tells of its machine has to say
@@ -103,6 +105,11 @@ class Receipt:
     def shares(self) -> list[float]:
         """The accuracy of each run, 0..1."""
         return [run["correct"] / run["count"] for run in self.seeds]
+
+    @property
+    def seconds(self) -> list[float | None]:
+        """The wall time of each run; None is unknown."""
+        return [_number(run.get("seconds")) for run in self.seeds]
 
     @property
     def place(self) -> str:
@@ -266,8 +273,5 @@ def _rate(run: Mapping[str, Any]) -> float | None:
 
 
 def _median(values: list[float | None]) -> float | None:
-    known = sorted(value for value in values if value is not None)
-    middle = len(known) // 2
-    if not known:
-        return None
-    return known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2
+    known = [value for value in values if value is not None]
+    return median(known) if known else None

@@ -120,7 +120,7 @@ def changed_keys(receipt: Receipt, architecture: Plugin, dataset: Plugin, recipe
 
 
 def same_machine(entry: Mapping[str, Any], receipt: Mapping[str, Any]) -> bool:
-    """Whether a run was made with what a published one was made with: machine, devices, versions, threads, precision."""
+    """Whether a run was made with what a published one was: machine, devices, versions, threads, precision."""
 
     def told(facts: Mapping[str, Any]) -> list[Any]:
         hardware, versions = facts.get("hardware") or {}, facts.get("versions") or {}

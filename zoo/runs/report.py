@@ -44,7 +44,7 @@ def page(run: Run) -> str:
         ("Curves", _figures(grouped["training"])),
         ("What it gets wrong", _mistakes(metrics) + _figures(grouped["result"])),
         ("What it sees", _figures(grouped["sees"])),
-        ("The network", _figures(grouped["network"])),
+        ("The network", _network(grouped["network"])),
         ("Among others", _figures(grouped["context"])),
         ("The receipt", _receipt(run)),
     ]
@@ -111,9 +111,20 @@ def _verdict(run: Run, metrics: Mapping[str, Any]) -> str:
         f'<p class="big">{100 * accuracy:.2f}<small> %</small></p>'
         f"<p>of {metrics['count']:,} {escape(metrics['part'])} images are classified correctly "
         f"({metrics['correct']:,}; {metrics['count'] - metrics['correct']:,} are not). "
-        f"95&nbsp;% interval (Wilson): <b>{100 * low:.2f} to {100 * high:.2f}&nbsp;%</b>.{aside}</p>"
+        f"95&nbsp;% interval (Wilson): <b>{100 * low:.2f} to {100 * high:.2f}&nbsp;%</b>.{aside}"
+        f"{_baseline(metrics)}</p>"
         f"{_scale(accuracy, low, high, printed)}{_against(accuracy, low, high, printed)}{facts}"
     )
+
+
+def _baseline(metrics: Mapping[str, Any]) -> str:
+    """What naming the most frequent class alone would give."""
+    classes = metrics.get("classes")
+    if not classes:
+        return ""
+    most = max(classes, key=lambda entry: entry["count"])
+    share = most["count"] / metrics["count"]
+    return f" Always to say “{escape(most['name'])}”, the most frequent class, is right for {_percent(share)}."
 
 
 def _against(accuracy: float, low: float, high: float, printed: chapter.Experiment | None) -> str:
@@ -165,6 +176,15 @@ def _figures(found: Sequence[tuple[Path, str]]) -> str:
     return figures(
         ((data_uri(path), says(path, caption), caption) for path, caption in found), (path.stem for path, _ in found)
     )
+
+
+def _network(found: Sequence[tuple[Path, str]]) -> str:
+    """The network's stages; its layers one by one, which can take many pages, are folded away."""
+    stages = [one for one in found if one[0].stem == "diagram-folded"]
+    layers = [one for one in found if one not in stages]
+    if not stages or not layers:
+        return _figures(found)
+    return f"{_figures(stages)}<details><summary>Layer by layer</summary>{_figures(layers)}</details>"
 
 
 def _mistakes(metrics: Mapping[str, Any]) -> str:

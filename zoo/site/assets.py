@@ -83,36 +83,40 @@ def adopt(run: Run, photos: tuple[Path, ...] = ()) -> list[Path]:
             from zoo.figures.drawing import draw_without_data
 
             draw_without_data(run, photos, source)
-        captions = _copy(source, target)
+        captions, contents = _taken(source)
     if free and run.spec.channels == 1 and any(node.kind == "convolution" for node in _committed_nodes(folder)):
         from zoo.site import hero
 
         drawn = hero.draw(run)
         captions[f"{drawn.name}.{drawn.format}"] = drawn.caption
-        atomic_write(target / f"{drawn.name}.{drawn.format}", drawn.content)
+        contents[f"{drawn.name}.{drawn.format}"] = drawn.content
+    if not captions:
+        raise UsageError(f"{run.title} has no figures to publish. Draw them first: zoo visualize {run.id}")
     origin: dict[str, Any] = {key: receipt[key] for key in KEPT if key in receipt}
     origin |= {"dataset": receipt["dataset"], "recipe": receipt["recipe"], "spec": receipt["spec"]}
     origin["images_shown"] = free
     metrics = run.metrics or {}
     origin["result"] = {key: metrics[key] for key in ("part", "count", "correct", "accuracy", "interval")}
+    shutil.rmtree(target, ignore_errors=True)
+    for name, content in contents.items():
+        atomic_write(target / name, content)
     atomic_write(target / CAPTIONS, json.dumps(captions, indent=1) + "\n")
     atomic_write(target / "run.json", json.dumps(origin, indent=1) + "\n")
     return [target / name for name in captions]
 
 
-def _copy(source: Path, target: Path) -> dict[str, str]:
-    """Put the figures in a folder in place of those in another; return their captions.
+def _taken(source: Path) -> tuple[dict[str, str], dict[str, bytes]]:
+    """The captions and the contents of the figures in a folder that the site takes.
 
     Left out are those of the network, which the site draws itself, and those that are the same for all.
     """
-    shutil.rmtree(target, ignore_errors=True)
-    captions = {}
+    captions, contents = {}, {}
     for name, caption in captions_of(source).items():
         entry = entry_of(Path(name).stem)
         if entry is None or entry.group not in ("network", "context"):
             captions[name] = caption
-            atomic_write(target / name, (source / name).read_bytes())
-    return captions
+            contents[name] = (source / name).read_bytes()
+    return captions, contents
 
 
 def _committed_nodes(folder: Path) -> tuple[Node, ...]:

@@ -19,6 +19,7 @@ from zoo.site.assets import folder_of
 from zoo.site.pages import origin_of, pictures, with_spread
 from zoo.site.receipts import Result
 from zoo.types import Figure
+from zoo.units import scaled
 
 _COLOURS = ("blue", "orange", "green", "vermillion", "sky", "purple", "black")
 _CHAPTERS = ("curves", "sees", "hidden-units", "features")  # the figures that the chapter draws as well
@@ -171,9 +172,12 @@ def _results_caption(results: Sequence[Result]) -> str:
     )
 
 
-def results_drawing(results: Sequence[Result]) -> Figure:
-    """Accuracy against parameters, a panel per data set (SVG)."""
-    names = sorted({result.dataset for result in results}, key=lambda name: name != "mnist")
+def results_drawing(every: Sequence[Result]) -> Figure:
+    """Accuracy against parameters, a panel per data set (SVG); results whose receipt tells no parameters are left
+    out."""
+    results = [result for result in every if result.parameters]
+    sizes = [math.log10(result.parameters or 1) for result in results] or [6.0]
+    names = sorted({result.dataset for result in results}, key=lambda name: (name != "mnist", name))
     names_of_all = sorted({result.architecture for result in results})
     colours = dict(zip(names_of_all, cycle(style.PALETTE[name] for name in _COLOURS), strict=False))
     others = cycle(_OTHER_MARKS)
@@ -183,7 +187,7 @@ def results_drawing(results: Sequence[Result]) -> Figure:
         panels = figure.subplots(1, max(len(names), 1), squeeze=False)[0]
         for axes, name in zip(panels, names, strict=False):
             axes.set_title(name)
-            for result in (result for result in _of(results, name) if result.parameters):
+            for result in _of(results, name):
                 colour = colours[result.architecture]
                 low, high = result.interval
                 x = math.log10(result.parameters or 1)
@@ -199,9 +203,9 @@ def results_drawing(results: Sequence[Result]) -> Figure:
                 if result.printed is not None:
                     axes.plot([x], [result.printed], "o", markerfacecolor="none", color=style.FAINT_INK, markersize=11)
             axes.set_xlabel("parameters")
-            ticks = range(5, 9)
-            axes.set_xticks(list(ticks), ["100 k", "1 M", "10 M", "100 M"])
-            axes.set_xlim(4.8, 8.4)
+            axes.set_xlim(min(sizes) - 0.25, max(sizes) + 0.25)
+            ticks = range(math.ceil(min(sizes) - 0.25), math.floor(max(sizes) + 0.25) + 1)
+            axes.set_xticks(list(ticks), [scaled(10**tick) for tick in ticks])
             axes.yaxis.set_major_formatter("{x:g} %")
             axes.legend(loc="best")
         content = style.to_svg(figure)

@@ -135,5 +135,8 @@ def one_pass(iterator: Iterator[Example], count: int) -> Pass:
 def digest_of(example: Example) -> bytes | None:
     image = example.image
     if isinstance(image, Path):
-        return None
+        try:
+            image = image.read_bytes()
+        except OSError:
+            return None  # the checks of images tell
     return hashlib.sha256(image if isinstance(image, bytes) else np.ascontiguousarray(image).tobytes()).digest()
