@@ -502,7 +502,7 @@ def test_ctrl_c_keeps_what_has_come_and_says_how_to_go_on(
     part = tmp_path / "cache" / "data" / "catsdogs" / "kagglecatsanddogs_5340.zip.part"
     pets.script = ["stalled"] * 2
     process = start(command=["data", "prepare", "catsdogs", "--download"], stderr=subprocess.PIPE)
-    while not (part.exists() and part.stat().st_size):
+    while not (part.exists() and part.stat().st_size == 50_000):
         time.sleep(0.01)
         assert process.poll() is None
     process.send_signal(signal.SIGINT)

@@ -206,6 +206,22 @@ def test_the_caption_says_whether_the_classical_method_levels_off(most: int, sai
     assert caption.endswith("A last word.")
 
 
+def test_what_one_seed_can_not_tell_is_not_told() -> None:
+    curves = {"hog": {100: [900], 1000: [902]}, "cnn": {100: [920], 1000: [930]}}
+    caption = drawn.amount_caption(measurements.parse_amount(stored(**curves)))
+    assert "these gains may be chance, and whether the classical method levels off" in caption
+    many = {"hog": {100: [900, 901], 1000: [902, 901]}, "cnn": {100: [920, 921], 1000: [930, 931]}}
+    assert "does show here" in drawn.amount_caption(measurements.parse_amount(stored(**many)))
+
+
+def test_seeds_that_change_nothing_are_one_measurement() -> None:
+    measurement = stored(hog={100: [900, 910], 10_000: [940, 940]})
+    for run in measurement["curves"][0]["runs"]:
+        run["chosen"] = {"C": 1.0}
+    few, every = measurements.parse_amount(measurement).curves[0].points
+    assert (len(few.shares), len(every.shares)) == (2, 1)
+
+
 def test_the_page_shows_what_was_measured_and_says_so_where_nothing_was(tmp_path: Path) -> None:
     assert measured.amount(tmp_path) == "The zoo has not measured this yet, so there is no curve here."
     content = stored(hog={100: [900], 10_000: [940]}, cnn={10_000: [980]})
@@ -225,7 +241,8 @@ def test_the_page_shows_what_was_measured_and_says_so_where_nothing_was(tmp_path
 def test_the_site_draws_the_committed_measurement_and_the_chapters_page_leads_to_it() -> None:
     (one, *_) = measurements.amounts(measured.KEPT)
     assert one.dataset == "mnist"
-    assert all(len(point.shares) >= 3 for curve in one.curves for point in curve.points)
+    chosen = [point for curve in one.curves for point in curve.points if point.images < one.available]
+    assert all(len(point.shares) >= 3 for point in chosen)
     assert "images/amount-mnist.svg" in build.with_drawings("<!-- measured: amount of data -->")
     assert "concepts/pipelines.md#how-much-data" in boards.chapter_today([], [])
 

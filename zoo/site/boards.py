@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
@@ -205,7 +206,7 @@ def results_drawing(every: Sequence[Result]) -> Figure:
             axes.set_xlabel("parameters")
             axes.set_xlim(min(sizes) - 0.25, max(sizes) + 0.25)
             ticks = range(math.ceil(min(sizes) - 0.25), math.floor(max(sizes) + 0.25) + 1)
-            axes.set_xticks(list(ticks), [scaled(10**tick) for tick in ticks])
+            axes.set_xticks(list(ticks), [re.sub(r"\.0+", "", scaled(10**tick)) for tick in ticks])
             axes.yaxis.set_major_formatter("{x:g} %")
             axes.legend(loc="best")
         content = style.to_svg(figure)
