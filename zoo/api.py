@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, nearest
 from zoo.hardware import default_threads
 from zoo.progress import Reporter
 from zoo.recipes import ResolvedRecipe
@@ -237,11 +237,16 @@ def visualize(
     wishes = Wishes(tuple(only), tuple(layers), tuple(map(Path, images)), _path(source), _path(output))
     from zoo.registry import Registry
 
-    if what in {plugin.name for plugin in Registry.discover().of("architecture")}:
+    architectures = {plugin.name for plugin in Registry.discover().of("architecture")}
+    if what in architectures:
         return draw_architecture(str(what), dataset, wishes, quiet, verbose)
     if dataset is not None:
         raise UsageError(f"A run knows its data set. Received: {dataset!r} after the run {what}")
-    found = _run(what)
+    try:
+        found = _run(what)
+    except UsageError as error:
+        hint = nearest(str(what), architectures)
+        raise UsageError(f"{what!r} is neither an architecture nor a run. {hint}{error}") from error
     found.require_finished()
     written = draw_run(found, wishes, quiet, verbose)
     if output is None:  # the pictures are the run's own

@@ -8,11 +8,12 @@ It shows both ends of the contract: a network that is no Keras model, and a `zoo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import tensorflow as tf
 
-from zoo import Data, Figure, History, Recipe, RunContext, Spec, defaults, hookimpl, options
+from zoo import Data, Figure, Graph, History, Node, Recipe, RunContext, Spec, defaults, hookimpl, options
 from zoo_fc_tf import gradient_descent
 from zoo_fc_tf.pictures import what_it_sees
 
@@ -27,6 +28,7 @@ class OneHiddenLayer(tf.Module):
         super().__init__(name="one_hidden_layer")
         self.scale = 1 / 255 if options.flag(spec, "rescale", True) else 1.0
         inputs = spec.height * spec.width * spec.channels
+        self.graph = _graph(spec, inputs, rescaled=self.scale != 1)
         self.weights1 = _weights(spec, 0, [inputs, HIDDEN], "weights1")
         self.biases1 = tf.Variable(tf.zeros([HIDDEN]), name="biases1")
         self.weights2 = _weights(spec, 1, [HIDDEN, spec.classes], "weights2")
@@ -36,6 +38,24 @@ class OneHiddenLayer(tf.Module):
         pixels = tf.reshape(images, [-1, self.weights1.shape[0]]) * self.scale
         hidden = tf.nn.relu(pixels @ self.weights1 + self.biases1)
         return hidden @ self.weights2 + self.biases2
+
+
+def _graph(spec: Spec, inputs: int, rescaled: bool) -> Graph:
+    """What diagrams and tables show of it: nothing outside can see into operations on variables."""
+    shape = (spec.height, spec.width, spec.channels)
+    first = ((inputs + 1) * HIDDEN, inputs * HIDDEN)
+    last = ((HIDDEN + 1) * spec.classes, HIDDEN * spec.classes)
+    nodes = (
+        Node("input", "input", "Input", shape),
+        Node("flatten", "reshape", "Flatten", (inputs,)),
+        *([Node("scale", "preprocessing", "Rescale by 1/255", (inputs,))] * rescaled),
+        Node("hidden", "dense", f"Dense {HIDDEN} + ReLU", (HIDDEN,), first[0], multiply_adds=first[1]),
+        Node(
+            "logits", "dense", f"Dense {spec.classes}", (spec.classes,), last[0], multiply_adds=last[1], window=(0, 0)
+        ),
+    )
+    names = [node.name for node in nodes]
+    return Graph(spec.title, nodes, tuple(pairwise(names)))
 
 
 def _weights(spec: Spec, layer: int, shape: list[int], name: str) -> Any:

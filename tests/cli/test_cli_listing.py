@@ -383,6 +383,11 @@ class TestCompare:
         assert code == 2
         assert "two runs or more. Received: 1" in err
 
+    def test_a_run_is_not_compared_with_itself(self, zoo, a_run: Path) -> None:
+        code, _, err = zoo("compare", a_run, f"{a_run}/.")
+        assert code == 2
+        assert "takes different runs. Received one twice" in err
+
 
 class TestData:
     @pytest.fixture(autouse=True)
@@ -458,6 +463,11 @@ class TestCommandLine:
         code, _, err = zoo(*command.split(), "--seed", str(2**32))
         assert code == 2
         assert "0<=x<=4294967295" in err
+
+    def test_what_is_neither_an_architecture_nor_a_run_suggests_both(self, zoo) -> None:
+        code, _, err = zoo("visualize", "cnnn")
+        assert code == 2
+        assert "'cnnn' is neither an architecture nor a run. Did you mean 'cnn'? There is no run" in err
 
     def test_an_unexpected_failure_is_one_line_and_a_traceback_only_on_request(self, zoo, monkeypatch) -> None:
         monkeypatch.setattr("zoo.registry.Registry.discover", lambda: 1 / 0)

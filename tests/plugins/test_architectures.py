@@ -20,6 +20,7 @@ import zoo_vgg
 from zoo import Data, Figure, History, Part, Recipe, Spec, UsageError, ZooError
 from zoo.cards import read_card_file
 from zoo.contract import building, check, parameters_of
+from zoo.network.graph import from_model
 
 PLUGINS = {
     "fc-tf": zoo_fc_tf,
@@ -283,6 +284,14 @@ def test_fc_keras_draws_what_it_sees_once_there_is_a_run() -> None:
         assert [figure.name for figure in zoo_fc_keras.zoo_visualize(build(wanted), run)] == ["sees"]
         assert [figure.name for figure in zoo_fc_keras.zoo_watch(build(wanted), run, 430)] == ["sees-00430"]
     assert list(zoo_fc_keras.zoo_visualize(build(spec("fc-keras")), None)) == []
+
+
+def test_fc_tf_shows_its_relu_and_its_scaling() -> None:
+    def details(wanted: Spec) -> list[str]:
+        return [node.detail for node in from_model(build(wanted), wanted).nodes]
+
+    assert details(spec("fc-tf")) == ["Input", "Flatten", "Rescale by 1/255", "Dense 1024 + ReLU", "Dense 10"]
+    assert details(FC_TF) == ["Input", "Flatten", "Dense 1024 + ReLU", "Dense 10"]
 
 
 def test_fc_tf_draws_what_it_sees_while_the_engine_trains_it_and_at_the_end() -> None:

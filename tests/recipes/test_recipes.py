@@ -57,6 +57,15 @@ class TestLookup:
         assert (resolved.recipe.epochs, resolved.recipe.batch_size) == (7, Recipe().batch_size)
         assert resolve(architecture, dataset, "best").recipe.epochs == 9
 
+    def test_who_asks_for_epochs_gets_them_where_the_recipe_counts_steps(self, pair) -> None:
+        architecture, dataset = pair({"photos": "[net.quick]\nepochs = 31\nsteps = 6001\n"})
+        assert resolve(architecture, dataset).recipe.steps == 6001
+        asked = resolve(architecture, dataset, overrides={"epochs": 2})
+        assert (asked.recipe.epochs, asked.recipe.steps, asked.origins["steps"]) == (2, 0, "by epochs (--epochs)")
+        assert resolve(architecture, dataset, settings=["epochs=2"]).recipe.steps == 0
+        both = resolve(architecture, dataset, settings=["steps=50"], overrides={"epochs": 2})
+        assert (both.recipe.epochs, both.recipe.steps) == (2, 50)
+
     def test_a_table_of_another_name_does_not_count(self, pair) -> None:
         architecture, dataset = pair({"photos": "[net-2.quick]\nepochs = 7\n"})
         assert resolve(architecture, dataset).origins["epochs"] == "core"
@@ -201,6 +210,7 @@ class TestMistakes:
         ("setting", "message"),
         [
             ("epoch=3", "--set: there is no recipe key 'epoch'. Did you mean 'epochs'?"),
+            ("seed=3", "--set: there is no recipe key 'seed'. The seed of a run is given as --seed N"),
             ("qqqq=3", "--set: there is no recipe key 'qqqq'. Keys: image_size, "),
             ("epochs=many", "epochs must be a whole number, 0 or more. Received: 'many'"),
             ("epochs=1.5", "epochs must be a whole number, 0 or more. Received: 1.5"),

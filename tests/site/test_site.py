@@ -22,7 +22,7 @@ from zoo.cli import COMMANDS, main
 from zoo.errors import UsageError
 from zoo.figures.catalogue import entry_of
 from zoo.network.graph import Graph
-from zoo.recipes import KEYS
+from zoo.recipes import KEYS, resolve
 from zoo.registry import Plugin, Registry
 from zoo.results import published
 from zoo.runs.directory import Run, captions_of
@@ -249,6 +249,18 @@ def test_drawings_are_the_same_each_time_and_say_what_to_see() -> None:
 
 def test_links_to_networks_that_are_not_shown_become_words() -> None:
     assert pages.linked("see [a](a.md), [b](b.md), [c](../c.md)", ["a"]) == "see [a](a.md), b, [c](../c.md)"
+
+
+def test_the_guides_file_of_values_is_one_that_trains(tmp_path: Path) -> None:
+    guide = (ROOT / "zoo" / "site" / "docs" / "guide" / "own-recipe.md").read_text(encoding="utf-8")
+    values = re.search(r"```toml\n# calm.toml\n(.*?)```", guide, re.DOTALL)
+    assert values is not None
+    (tmp_path / "calm.toml").write_text(values[1])
+    registry = Registry.discover()
+    cnn, mnist = registry.get("architecture", "cnn"), registry.get("dataset", "mnist")
+    recipe = resolve(cnn, mnist, config=tmp_path / "calm.toml").recipe
+    assert recipe.epochs == 20
+    assert set(recipe.options) <= set(cnn.facts.options)
 
 
 def test_a_long_layer_table_is_folded_away() -> None:

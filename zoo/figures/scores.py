@@ -250,7 +250,7 @@ def _draw_reliability(axes: Any, found: Calibration) -> None:
     axes.bar(
         *(left, confidence - accuracy),
         bottom=accuracy,
-        color=style.tint(WRONG, 0.25),
+        color="none",  # the gap of one too unsure lies within its bar
         edgecolor=WRONG,
         linewidth=0.8,
         hatch="///",

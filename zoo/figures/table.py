@@ -60,7 +60,7 @@ def table_figure(graph: Graph) -> Figure:
         f"The {len(cost.layers)} layers of {graph.name} in the order of the data, with {graph.parameters:,} parameters "
         f"in all{f', {graph.frozen:,} of them not trained' if graph.frozen else ''}. The bars show where they sit: "
         f"{heaviest.name} alone has {share:.0f} %.{work} Memory is that of a layer's output for one image in float32; "
-        f"the last column is how many pixels of the image, a side, one value depends on."
+        f"“Sees” is how many pixels of the image, a side, one value depends on."
     )
     return Figure("layers", _page(graph, cost.layers, COLUMNS), "svg", caption)
 

@@ -74,6 +74,7 @@ def resolve(
             values[key] = values.get("options", {}) | taken if key == "options" else taken
 
     _layer_recipe(architecture, dataset, name, layer)
+    shipped = dict(origins)
     if config is not None:
         table = read_toml(config)
         lines = line_numbers(config, ())
@@ -81,6 +82,9 @@ def resolve(
     for setting in settings:
         layer(parse_setting(setting), lambda _key: "--set")
     layer(overrides or {}, lambda key: f"--{key}" if key in FLAGS else "argument")
+    if values.get("steps") and origins["steps"] == shipped["steps"] and origins["epochs"] != shipped["epochs"]:
+        # who asks for epochs does not want the recipe's steps to decide
+        values["steps"], origins["steps"] = 0, f"by epochs ({origins['epochs']})"
     _finish(values, origins, architecture, dataset)
     recipe = Recipe(**values)
     check_sense(recipe, origins)

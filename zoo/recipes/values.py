@@ -12,6 +12,7 @@ from zoo.recipes.keys import KEYS, Recipe
 from zoo.stored import LARGEST
 
 _HINTS = get_type_hints(Recipe)
+_ELSEWHERE = {"seed": "The seed of a run is given as --seed N", "recipe": "A recipe is chosen by --recipe NAME"}
 
 
 def parse_setting(setting: str) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def parse_setting(setting: str) -> dict[str, Any]:
 def checked(key: str, value: Any, origin: str) -> Any:
     """Return `value` as the type of `key`. Raises UsageError for an unknown key or a wrong type."""
     if key not in KEYS:
-        hint = nearest(key, KEYS) or f"Keys: {', '.join(KEYS)}"
+        hint = _ELSEWHERE.get(key) or nearest(key, KEYS) or f"Keys: {', '.join(KEYS)}"
         raise UsageError(f"{origin}: there is no recipe key {key!r}. {hint}".rstrip())
     kind = _HINTS[key]
     fits, wanted, convert = _rule(kind, value)
