@@ -291,7 +291,7 @@ class TestText:
     def test_the_command_prints_the_table_or_json(self, capsys) -> None:
         assert main(["build", "cnn", "--cost"]) == 0
         table = capsys.readouterr().out
-        assert "conv2           Conv 3x3, 64 + ReLU  24 x 24 x 64      18,496     10.6 M    147 kB      5" in table
+        assert "conv2           Conv 3x3, 64 + ReLU  24 x 24 x 64      18,496     10.6 M     147 kB      5" in table
         assert "Peak at inference: 234 kB" in table
         assert main(["build", "cnn", "mnist", "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
