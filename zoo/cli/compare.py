@@ -36,9 +36,9 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     if len(names) < 2:
         raise UsageError(f"zoo compare takes two runs or more. Received: {len(names)}")
     runs = [resolve(name) for name in names]
+    rows = api.compare(*runs)
     if len({run.directory.resolve() for run in runs}) < len(runs):
         raise UsageError(f"zoo compare takes different runs. Received one twice: {', '.join(run.id for run in runs)}")
-    rows = api.compare(*runs)
     tests = [test for pair in combinations(runs, 2) if (test := paired_test(*pair)) is not None]
     if as_json:
         print_json({"runs": rows, "mcnemar": tests})

@@ -237,5 +237,5 @@ def _versions(receipt: Mapping[str, Any]) -> dict[str, str]:
 
 def _next(run: Run, status: str) -> list[str]:
     if status == "finished":
-        return [f"zoo predict {run.directory} PHOTO.jpg", f"zoo visualize {run.directory}"]
-    return [f"zoo train --resume {run.directory}"]
+        return [f"zoo predict {run.quoted} PHOTO.jpg", f"zoo visualize {run.quoted}"]
+    return [f"zoo train --resume {run.quoted}"]

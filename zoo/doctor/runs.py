@@ -73,7 +73,8 @@ def _run(run: Run) -> Iterator[Finding]:
             yield from _finished(run, receipt)
     except ZooError as error:
         newer = "pip install -U" in str(error)
-        mend = "pip install -U image-model-zoo" if newer else f"rm -r {_path(run.directory)}"
+        trained = (run.model_directory / "weights.npz").is_file()  # worth more than its receipt
+        mend = "pip install -U image-model-zoo" if newer else "" if trained else f"rm -r {run.quoted}"
         yield Finding("runs", "wrong", f"{run.directory}: {error}", mend)
 
 
@@ -82,7 +83,7 @@ def _files(run: Run) -> Iterator[Finding]:
     for name, reason in seal.faults(run):
         path = run.model_directory / name
         if name == seal.LITERT and not path.exists():
-            mend = f"zoo predict {_path(run.directory)} PHOTO.jpg"
+            mend = f"zoo predict {run.quoted} PHOTO.jpg"
             yield Finding("runs", "note", f"{path} is missing; the next prediction makes it anew", mend)
         elif name in seal.DERIVED and not path.exists():
             what = f"{path} is missing; it is made anew together with {seal.LITERT}"
@@ -95,9 +96,9 @@ def _finished(run: Run, receipt: dict[str, Any]) -> Iterator[Finding]:
     left = closing.remaining(run)
     if left and "remaining" in receipt:
         what = f"{run.directory} was killed at the very last; what remains: {', '.join(left)}"
-        yield Finding("runs", "wrong", what, f"zoo train --resume {_path(run.directory)}")
+        yield Finding("runs", "wrong", what, f"zoo train --resume {run.quoted}")
     elif not (run.directory / report.NAME).is_file():
-        yield Finding("runs", "note", f"{run.directory} has no report", f"zoo report {_path(run.directory)}")
+        yield Finding("runs", "note", f"{run.directory} has no report", f"zoo report {run.quoted}")
     if not (run.model_directory / seal.WEIGHTS).is_file() and not receipt.get("model"):
         yield Finding("runs", "wrong", f"{run.model_directory / seal.WEIGHTS} is missing", seal.again(run))
     try:
@@ -107,16 +108,16 @@ def _finished(run: Run, receipt: dict[str, Any]) -> Iterator[Finding]:
     if not left and run.checkpoints.is_dir():
         size = in_words(sum(path.stat().st_size for path in run.checkpoints.rglob("*") if path.is_file()))
         what = f"{run.directory} is finished, and still keeps checkpoints, {size}"
-        yield Finding("runs", "note", what, f"rm -r {_path(run.checkpoints)}")
+        yield Finding("runs", "note", what, f"rm -r {shlex.quote(str(run.checkpoints))}")
     torn = [*run.directory.rglob(".*.tmp"), *run.directory.rglob(".writing.keras")]
     if torn:
         what = f"{run.directory}: a kill left {len(torn)} unfinished files"
-        yield Finding("runs", "note", what, f"rm {' '.join(map(_path, torn))}")
+        yield Finding("runs", "note", what, shlex.join(["rm", *map(str, torn)]))
 
 
 def _unfinished(run: Run, receipt: dict[str, Any], title: str) -> Iterator[Finding]:
     """An interrupted, failed or killed run: what it goes on from, and whether that is sound."""
-    resume = f"zoo train --resume {_path(run.directory)}"
+    resume = f"zoo train --resume {run.quoted}"
     states = checkpoints.files(run.checkpoints, "state")
     sound = [path for path in states if checkpoints.is_whole(path)]
     older = "; the one before is used" if sound else "; training begins anew"
@@ -149,7 +150,3 @@ def _begins_with(run: Run, receipt: dict[str, Any], has_state: bool) -> Iterator
     if changed:
         what = f"the weight file {path}, which {run.directory} begins with, {changed}"
         yield Finding("runs", "wrong", what, seal.again(run))
-
-
-def _path(path: Path) -> str:
-    return shlex.quote(str(path))

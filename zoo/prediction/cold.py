@@ -6,6 +6,7 @@ made the training images.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def read_spec(model_directory: Path) -> dict[str, Any]:
     if not path.exists():
         raise ZooError(
             f"{model_directory.parent} has no trained network yet ({path.name} is missing). "
-            f"Go on with it: zoo train --resume {model_directory.parent}"
+            f"Go on with it: zoo train --resume {shlex.quote(str(model_directory.parent))}"
         )
     spec = read_json(path, _SPEC_SHAPE)
     if spec.get("format") != 1:

@@ -38,13 +38,13 @@ def close(run: Run, tell: Callable[[], object]) -> None:
             steps[left[0]]()
             run.update(remaining=left[1:])
     except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted. The rest is done by: zoo train --resume {run.directory}") from None
+        raise Interrupted(f"Interrupted. The rest is done by: zoo train --resume {run.quoted}") from None
 
 
 def resume(run: Run, reporter: Reporter, verbose: bool = False) -> Run:
     """Do what a finished run, killed at the very last, still has to do. Raises UsageError if that is nothing."""
     if not remaining(run):
-        raise UsageError(f"The run {run.id} has finished; there is nothing to resume. See: zoo show {run.directory}")
+        raise UsageError(f"The run {run.id} has finished; there is nothing to resume. See: zoo show {run.quoted}")
     from zoo.runs import pipeline
 
     with pipeline.locked(run):

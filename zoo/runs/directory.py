@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +74,11 @@ class Run:
     def id(self) -> str:
         """The name of the directory, which ends in a short random id."""
         return self.directory.name
+
+    @property
+    def quoted(self) -> str:
+        """The directory as a shell's command takes it."""
+        return shlex.quote(str(self.directory))
 
     @property
     def receipt(self) -> dict[str, Any]:
@@ -153,7 +159,7 @@ class Run:
         """Raise UsageError, with the command that goes on with it, if the run has not finished."""
         if self.status != "finished":
             raise UsageError(
-                f"The run {self.id} is not finished ({self.status}). Go on with it: zoo train --resume {self.directory}"
+                f"The run {self.id} is not finished ({self.status}). Go on with it: zoo train --resume {self.quoted}"
             )
 
     def update(self, **entries: Any) -> None:
@@ -215,7 +221,9 @@ def new_directory(architecture: str, dataset: str, output: Path | None) -> Path:
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output must be a directory. Received: {output}, which is a file")
     if output.is_dir() and any(output.iterdir()):
-        hint = f" To go on with it: zoo train --resume {output}" if (output / RECEIPT).exists() else ""
+        hint = (
+            f" To go on with it: zoo train --resume {shlex.quote(str(output))}" if (output / RECEIPT).exists() else ""
+        )
         raise UsageError(f"--output must be a new or an empty directory. Received: {output}.{hint}")
     try:
         output.mkdir(parents=True, exist_ok=True)

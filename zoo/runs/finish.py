@@ -186,7 +186,7 @@ def conclude(active: ActiveRun, prepared: Prepared) -> None:
             f"{run.title}: {100 * result['accuracy']:.2f} % of {result['count']:,} {result['part']} images "
             f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
         )
-    note(f"The run is in {run.directory}\n  zoo show {run.directory}\n  zoo predict {run.directory} PHOTO.jpg")
+    note(f"The run is in {run.directory}\n  zoo show {run.quoted}\n  zoo predict {run.quoted} PHOTO.jpg")
     note(f"All about it on one page: {run.directory / report.NAME}")
 
 

@@ -258,7 +258,7 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: S
     except (Interrupted, KeyboardInterrupt):
         reporter.stop()
         run.update(status="interrupted")
-        raise Interrupted(f"Interrupted. Go on with: zoo train --resume {run.directory}") from None
+        raise Interrupted(f"Interrupted. Go on with: zoo train --resume {run.quoted}") from None
     except BaseException as error:
         reporter.stop()
         run.update(status="failed", reason=f"{type(error).__name__}: {error}".splitlines()[0])

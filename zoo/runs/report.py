@@ -28,7 +28,7 @@ def write(run: Run) -> Path:
     if run.status != "finished":
         raise UsageError(
             f"Only a finished run has a report. Received: {run.id}, {run.status}. "
-            f"Go on with it: zoo train --resume {run.directory}"
+            f"Go on with it: zoo train --resume {run.quoted}"
         )
     path = run.directory / NAME
     atomic_write(path, page(run))
