@@ -75,7 +75,7 @@ def finished(folder):
 def test_results_go_to_standard_output_and_the_rest_to_standard_error(finished):
     assert finished.stdout == "whole\n"
     assert "fc-keras on mnist, quick: 55,000 training, 5,000 validation, 10,000 test images" in finished.stderr
-    assert "The run will take about" in finished.stderr
+    assert "The training will take about" in finished.stderr
     assert "epoch 4/4" in finished.stderr
     assert "95 % interval" in finished.stderr
 
@@ -213,7 +213,7 @@ def test_a_rehearsal_runs_the_whole_path_without_the_data(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "REHEARSAL" in done.stderr
-    assert "The real run will take about" in done.stderr
+    assert "The real training will take about" in done.stderr
     assert "accuracy" not in done.stderr.replace("have no accuracy", "")
     run = Run(tmp_path / "run")
     assert "accuracy" not in run.metrics

@@ -42,6 +42,6 @@ def test_a_run_cut_short_by_steps_counts_those():
 def test_the_sentence_says_time_rate_size_and_memory():
     text = Forecast(141.4, 48, 120_000, 600.0, 2 * 2**30).sentence()
     assert text == (
-        "The run will take about 10 min on this machine: 141 images/s at 48 pixels, 120,000 images to see, "
+        "The training will take about 10 min on this machine: 141 images/s at 48 pixels, 120,000 images to see, "
         "2.0 GiB of memory."
     )

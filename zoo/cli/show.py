@@ -188,7 +188,7 @@ def _run_summary(run: Run) -> str:
 
     receipt = run.receipt
     seconds = receipt.get("seconds")
-    status = receipt["status"] + (f": {receipt['reason']}" if "reason" in receipt else "")
+    status = receipt["status"] + (f": {receipt['reason']}" if receipt.get("reason") else "")
     pairs = [
         ("status", status),
         ("result", _result(run.metrics)),

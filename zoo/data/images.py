@@ -35,6 +35,9 @@ rectangle of the target's shape, "stretch" cuts nothing; "area" shrinks with INT
 INTER_CUBIC, "linear" is INTER_LINEAR; colour to grey before resizing (ITU-R 601), grey to colour after.
 """
 
+UNREADABLE = "unreadable: "
+"""So begins the reason of a file that is there and can't be read, which may pass: permissions, a disk's fault."""
+
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256_000_000
 _MAX_SCANS = 200
@@ -92,7 +95,7 @@ def read(image: Image) -> bytes | Array:
         raise UndecodableImage("a link to a file that is missing" if image.is_symlink() else "no such file") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UndecodableImage(f"unreadable: {reason}") from error
+        raise UndecodableImage(f"{UNREADABLE}{reason}") from error
 
 
 def decode(image: Image) -> Array:
@@ -193,7 +196,9 @@ def _decode(data: bytes) -> Array:
             pixels, kinds, metadata = cv2.imdecodeWithMetadata(
                 np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED
             )
-        except (cv2.error, MemoryError) as error:
+        except cv2.error as error:
+            if error.code == cv2.Error.StsNoMem:
+                raise ZooError("There is not enough memory to decode an image. Close other programs") from error
             raise UndecodableImage(f"a damaged {name}") from error
         if pixels is None or pixels.size == 0:
             raise UndecodableImage(f"a damaged or truncated {name}")

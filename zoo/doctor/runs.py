@@ -129,7 +129,8 @@ def _unfinished(run: Run, receipt: dict[str, Any], title: str) -> Iterator[Findi
     ]
     for path, then, mend in damaged:
         yield Finding("runs", "wrong", f"{path} is damaged: its SHA-256 is not the one in its name{then}", mend)
-    yield from _begins_with(run, receipt, bool(sound))
+    frozen = receipt["recipe"]["values"].get("freeze", {}).get("value")
+    yield from _begins_with(run, receipt, bool(sound) and not frozen)
     how = {"training": "was killed", "interrupted": "was interrupted", "failed": "failed"}.get(receipt["status"], "?")
     reason = f": {receipt['reason']}" if receipt["status"] == "failed" and receipt.get("reason") else ""
     steps = checkpoints.step_of(sound[0]) if sound else 0

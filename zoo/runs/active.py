@@ -62,6 +62,7 @@ class ActiveRun:
         self.ranked: list[int] = []  # steps after which the best epochs' weights were kept, the best first
         self._stopping = threading.Event()
         self._evaluator: tuple[Model, Any] | None = None
+        self._watched = True
         self._images_per_second = 0.0
         self._began, self._earlier = time.monotonic(), float(run.receipt.get("seconds", 0.0))
 
@@ -104,12 +105,13 @@ class ActiveRun:
     def log(self, step: int, **values: float) -> None:
         if self.rehearsal:
             values = {key: value for key, value in values.items() if key not in _ACCURACIES}
+        values = {key: float(value) for key, value in values.items()}  # a plugin's may be NumPy's
         row = {"step": step, **values}
         self.history.append(row)
         self._write_history()
         self.reporter.row(row, self.recipe.epochs)
         self.session.notify("zoo_evaluated", run=self, step=step, metrics=dict(values))
-        if self._evaluator is not None and _is_watched(values.get("epoch", 0)):
+        if self._evaluator is not None and self._watched and _is_watched(values.get("epoch", 0)):
             for figure in self.session.watched(self._evaluator[0], self, step).values():
                 self.figure(figure)
 
@@ -149,8 +151,9 @@ class ActiveRun:
         if done >= plan.steps:
             return
         self.reporter.note("Compiling the first step ...")
-        self.forecast = forecast.measure(plan, trainer, data.train, len(data.monitored), done)
-        self.reporter.note(self.forecast.sentence("The rest" if done else "The run"))
+        if self.forecast is None or not self.forecast.once:
+            self.forecast = forecast.measure(plan, trainer, data.train, len(data.monitored), done)
+            self.reporter.note(self.forecast.sentence("The rest of the training" if done else "The training"))
         self.reporter.start("training", plan.steps, done)
 
     def progress(self, step: int, loss: float, accuracy: float, images: int, seconds: float) -> None:
@@ -173,6 +176,7 @@ class ActiveRun:
     def validate_with(self, predict: Predictor) -> None:
         """Validate by this network in place of the run's own: its head alone, say, where the data are features."""
         self._evaluator = predict.model, predict
+        self._watched = False  # it is not the network that `zoo_watch` is promised
 
     def keep_best(self, step: int, weights: Sequence[Array]) -> None:
         """Keep the weights after `step` steps."""

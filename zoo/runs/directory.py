@@ -73,7 +73,7 @@ class Run:
     @property
     def id(self) -> str:
         """The name of the directory, which ends in a short random id."""
-        return self.directory.name
+        return self.directory.absolute().name
 
     @property
     def quoted(self) -> str:
@@ -210,7 +210,7 @@ def captions_of(folder: Path) -> dict[str, str]:
 
 def runs_root() -> Path:
     """Where runs are kept: `$ZOO_RUNS`, or `runs` in the current folder."""
-    return Path(os.environ.get("ZOO_RUNS") or "runs")
+    return Path(os.environ.get("ZOO_RUNS") or "runs").expanduser()
 
 
 def new_directory(architecture: str, dataset: str, output: Path | None) -> Path:

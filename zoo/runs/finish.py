@@ -191,8 +191,15 @@ def conclude(active: ActiveRun, prepared: Prepared) -> None:
 
 
 def real_forecast(spec: Spec, measured: Forecast, recipe: Recipe, card: Card) -> str:
-    """What the real run would take, from the rehearsal's rate."""
-    examples = max(recipe.batch_size, (card.images or 10_000) - card.test_images - recipe.validation - recipe.test)
-    plan = Plan(recipe, spec.seed, examples, recipe.cached_size)
-    real = extrapolate(plan, measured.images_per_second, measured.size, recipe.validation or recipe.test)
-    return replace(real, memory=measured.memory).sentence("The real run")
+    """What the real run's training would take, from the rehearsal's rate."""
+    tested = card.test_images or recipe.test
+    examples = max(recipe.batch_size, (card.images or 10_000) - tested - recipe.validation)
+    examples = max(min(examples, recipe.train or examples), recipe.epoch_images)
+    monitored = recipe.validation or tested
+    if measured.once:
+        images = examples + monitored
+        real = replace(measured, images=images, seconds=images / measured.images_per_second)
+    else:
+        plan = Plan(recipe, spec.seed, examples, recipe.cached_size)
+        real = extrapolate(plan, measured.images_per_second, measured.size, monitored)
+    return replace(real, memory=measured.memory).sentence("The real training")

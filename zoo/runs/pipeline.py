@@ -152,6 +152,10 @@ def check_parts(recipe: Recipe, data: Data) -> None:
     """Raise UsageError if the recipe asks for what the split of the data does not have."""
     if not len(data.train):
         raise UsageError(f"{data.name} has no training images left after the split")
+    if not len(data.test) and not len(data.validation):
+        raise UsageError(
+            f"{data.name} has neither validation nor test images, of which a result could be told: --set validation=500"
+        )
     if (recipe.early_stopping or recipe.keep == "best" or recipe.keep_best > 1) and not len(data.validation):
         raise UsageError("early_stopping, keep = best and keep_best need a validation part: --set validation=5000")
     weights = recipe.class_weights
@@ -238,7 +242,7 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: S
     active = ActiveRun(run, prepared.session, prepared.resolved, run.receipt["precision"], reporter, devices)
     try:
         with active.stoppable():
-            run.update(status="training")
+            run.update(status="training", reason="")
             _announce(run, data, reporter)
             # a checkpoint holds the weights as they have become; that of a probe its head's alone
             whole = checkpoints.exist(run.checkpoints) and not active.recipe.freeze

@@ -49,8 +49,11 @@ def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Pla
     if probe.applies(model, recipe):
         measured = probe.forecast(model, data, recipe)
     else:
-        trainer = Trainer(model, recipe, recipe.image_size)
-        steps = Plan(recipe, spec.seed, len(data.train), data.train.images.shape[1])
-        measured = forecast.measure(steps, trainer, data.train, len(data.monitored), 0)
+        steady = replace(recipe, train_sizes=())
+        trainer = Trainer(model, steady, recipe.image_size)
+        steps = Plan(steady, spec.seed, len(data.train), data.train.images.shape[1])
+        known = forecast.measure(steps, trainer, data.train, len(data.monitored), 0)
+        whole = replace(steps, recipe=recipe)
+        measured = forecast.extrapolate(whole, known.images_per_second, known.size, len(data.monitored))
     counts = {name: len(part) for name, part in data.parts.items()}
     return Planned(prepared.resolved, spec, precision, counts, measured)

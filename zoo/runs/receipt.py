@@ -71,7 +71,9 @@ def differences(
 ) -> list[str]:
     """What here is not as it was when the run began and would change its bits, in words."""
     now = versions(plugin_versions(prepared))
-    watched = ("zoo", "tensorflow", "keras", "numpy", prepared.architecture.distribution)
+    # OpenCV resizes the images: from version to version a last bit may differ
+    frameworks = ("zoo", "tensorflow", "keras", "numpy", "opencv-python-headless")
+    watched = (*frameworks, prepared.architecture.distribution)
     found = [
         f"{name} was {receipt['versions'].get(name)}, here it is {now.get(name)}"
         for name in dict.fromkeys(watched)
@@ -86,6 +88,9 @@ def differences(
         found.append(f"TensorFlow ran with the threads {receipt['threads']}, here it has {dict(threads)}")
     if list(devices) != receipt["devices"]:
         found.append(f"it ran on {', '.join(receipt['devices'])}, here on {', '.join(devices)}")
+    begins, began = pretrained.describe(prepared.weights), receipt.get("weights")
+    if begins and began and prepared.resolved.recipe.freeze and begins.get("sha256") != began.get("sha256"):
+        found.append(f"the weights {began['name']}, of which a part stays as it is, are another file")
     if platform.machine() != receipt["hardware"]["system"].split()[-1]:
         found.append(f"it ran on {receipt['hardware']['system']}")
     return found

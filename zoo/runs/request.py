@@ -57,13 +57,18 @@ class Request:
         for setting in self.settings:
             weights = parse_setting(setting).get("weights")
             words += ["--set", setting if weights is None else f"weights={Path(weights).name}"]
-        for key, value in (self.overrides or {}).items():
+        overrides = dict(self.overrides or {})
+        for option, value in overrides.pop("options", {}).items():
+            words += ["--set", f"options.{option}={json.dumps(value)}"]
+        for key, value in overrides.items():
             shown = Path(value).name if key == "weights" else value
             words += [f"--{key}", str(shown)] if key in FLAGS else ["--set", f"{key}={json.dumps(value)}"]
         if self.seed:
             words += ["--seed", str(self.seed)]
         if self.devices != 1:
             words += ["--devices", str(self.devices or "all")]
+        if self.source and not own:
+            words += ["--source", self.source.name]
         words += ["--rehearse"] * self.rehearse + ["--no-test"] * (not self.test)
         return shlex.join(words + ["--no-export"] * (not self.export))
 

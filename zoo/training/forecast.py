@@ -21,16 +21,17 @@ EVALUATION_COST = 0.5
 
 @dataclass(frozen=True)
 class Forecast:
-    """`images_per_second` in training at `size` pixels; `images` to train on and `seconds` from here to the end;
-    `memory` in bytes (peak so far)."""
+    """`images_per_second` in training at `size` pixels; `images` to train on and `seconds` from here to the end of
+    the training; `memory` in bytes (peak so far). `once`: each image is seen once, as by a probe."""
 
     images_per_second: float
     size: int
     images: int
     seconds: float
     memory: int
+    once: bool = False
 
-    def sentence(self, run: str = "The run") -> str:
+    def sentence(self, run: str = "The training") -> str:
         """The forecast in words."""
         memory = f", {self.memory / 2**30:.1f} GiB of memory" if self.memory else ""
         return (

@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from zoo import defaults
 from zoo.data.images import RULE
+from zoo.errors import UsageError
 from zoo.files import atomic_file, cache_folder, require_space
 from zoo.hardware import peak_memory
 from zoo.recipes import Recipe
@@ -52,12 +53,21 @@ def applies(model: Model, recipe: Recipe) -> bool:
 
 
 def train(model: Any, data: Data, recipe: Recipe, run: ActiveRun) -> History:
-    """Train the head of `model` in place, on the features of the data, and return the history."""
+    """Train the head of `model` in place, on the features of the data, and return the history.
+
+    Raises UsageError if several epochs are to be kept: what there is of them is heads alone.
+    """
+    if recipe.keep_best > 1:
+        raise UsageError(
+            f"A head trained by itself keeps one epoch's weights. Received: keep_best = {recipe.keep_best}"
+        )
     head = layers_of(model)[-1]
     backbone = keras.Model(model.inputs, head.input)
     key = _key(backbone, data, recipe, run.spec)
     folder = cache_folder() / "features"
     seen: list[Part] = []
+    run.forecast = forecast(model, data, recipe)
+    run.reporter.note(run.forecast.sentence())
     for part in (data.train, data.monitored):
         features = _kept(backbone, part, folder / f"{run.spec.name}-{key}-{len(seen)}.npy", run)
         if features is None:
@@ -68,10 +78,18 @@ def train(model: Any, data: Data, recipe: Recipe, run: ActiveRun) -> History:
         featured = replace(data, train=train, validation=monitored)
     else:
         featured = replace(data, train=train, test=monitored)
-    inputs = keras.Input((1, 1, head.input.shape[-1]), name="features")
-    alone = keras.Model(inputs, head(keras.layers.Flatten(name="flatten")(inputs)), name=f"{model.name}_head")
-    run.validate_with(predictor(defaults.predict, keras.models.clone_model(alone), flip_average=False))
+    count = head.input.shape[-1]
+    alone = _alone(head, count, f"{model.name}_head")
+    in_float32 = type(head).from_config({**head.get_config(), "dtype": "float32"})
+    exact = _alone(in_float32, count, f"{model.name}_float32_head")
+    run.validate_with(predictor(defaults.predict, exact, flip_average=False))
     return Engine(alone, featured, replace(recipe, freeze=""), run, recipe.image_size).train()
+
+
+def _alone(head: Any, count: int, name: str) -> Any:
+    """A network of the head by itself, from features [batch, 1, 1, count]."""
+    inputs = keras.Input((1, 1, count), name="features")
+    return keras.Model(inputs, head(keras.layers.Flatten(name="flatten")(inputs)), name=name)
 
 
 def forecast(model: Any, data: Data, recipe: Recipe) -> Forecast:
@@ -83,7 +101,7 @@ def forecast(model: Any, data: Data, recipe: Recipe) -> Forecast:
     compute(batch)
     rate = len(batch) / (time.monotonic() - began)
     images = len(data.train) + len(data.monitored)
-    return Forecast(rate, recipe.image_size, images, images / rate, peak_memory())
+    return Forecast(rate, recipe.image_size, images, images / rate, peak_memory(), once=True)
 
 
 def _key(backbone: Any, data: Data, recipe: Recipe, spec: Spec) -> str:
