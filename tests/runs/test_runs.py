@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zoo.cli import main
 from zoo.errors import UsageError, ZooError
+from zoo.recipes import Recipe
 from zoo.runs.directory import FORMAT, Run, find_runs, new_directory, resolve
+from zoo.runs.pipeline import check_parts
+from zoo.runs.request import Request
+from zoo.types import Data, Part
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +58,44 @@ def test_a_new_directory_names_architecture_and_data_set():
 def test_runs_may_be_kept_elsewhere(monkeypatch, tmp_path):
     monkeypatch.setenv("ZOO_RUNS", str(tmp_path / "elsewhere"))
     assert new_directory("cnn", "mnist", None).is_relative_to(tmp_path / "elsewhere")
+
+
+def test_the_home_folder_may_be_written_as_a_tilde_and_a_path_as_a_dot(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ZOO_RUNS", "~/runs")
+    directory = new_directory("cnn", "mnist", None)
+    assert directory.is_relative_to(tmp_path / "runs")
+    monkeypatch.chdir(directory)
+    assert Run(Path()).id == directory.name
+
+
+def test_commands_take_a_directory_with_a_space(tmp_path):
+    assert Run(Path("my runs/first")).quoted == "'my runs/first'"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        ({"overrides": {"options": {"width": 0.5}}}, "--set options.width=0.5"),
+        ({"source": Path("/home/ada/data/train.zip")}, "--source train.zip"),
+        ({"seed": 3, "rehearse": True}, "--seed 3 --rehearse"),
+    ],
+)
+def test_the_command_of_a_receipt_is_one_that_runs(wishes, words):
+    assert Request("vgg16", "catsdogs", **wishes).command == f"zoo train vgg16 catsdogs {words}"
+
+
+def test_a_seed_that_no_framework_takes_is_refused():
+    with pytest.raises(UsageError, match=r"from 0 to 4294967295\. Received: 4294967296"):
+        Request("cnn", "mnist", seed=2**32)
+
+
+def test_a_part_to_report_is_wanted_before_the_training():
+    images, labels = np.zeros((3, 8, 8, 1), np.uint8), np.zeros(3, np.int64)
+    some, none = (Part(images, np.arange(count), labels[:count], ["0"] * count) for count in (3, 0))
+    check_parts(Recipe(), Data("photos", ("a", "b"), some, some, none, "0", "0"))
+    with pytest.raises(UsageError, match="neither validation nor test images"):
+        check_parts(Recipe(), Data("photos", ("a", "b"), some, none, none, "0", "0"))
 
 
 def test_an_output_directory_must_be_new_or_empty(tmp_path):

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import zoo_efficientnet
 
-from zoo.errors import Interrupted
+from zoo.errors import Interrupted, UsageError
 from zoo.progress import Reporter
+from zoo.registry import Registry
 from zoo.runs import active, pipeline
 from zoo.runs.directory import Run
+from zoo.runs.finish import real_forecast
 from zoo.runs.planning import plan
 from zoo.runs.request import Request
 from zoo.training import engine, probe
+from zoo.training.forecast import Forecast
 
 # the digits as they are, for the recipe's own shifts and turns would have to be computed anew in each epoch
 STILL = ("precision=float32", "shift=0", "rotate=0", "zoom=[]")
@@ -152,6 +156,43 @@ def test_a_damaged_file_of_features_is_made_anew(tmp_path, monkeypatch, computed
         path.write_bytes(path.read_bytes()[:1000])
     train(tmp_path / "two", "epochs=1")
     assert computed == [2000, 500] * 2
+
+
+def test_several_epochs_weights_of_a_head_are_refused_before_the_features(tmp_path, computed):
+    with pytest.raises(UsageError, match=r"one epoch's weights\. Received: keep_best = 2"):
+        train(tmp_path / "run", "keep_best=2")
+    assert computed == []
+
+
+def test_validation_is_in_float32_where_training_is_not(tmp_path, monkeypatch):
+    seen = []
+    validate_with = active.ActiveRun.validate_with
+
+    def watched(self, predict):
+        seen.extend(layer.compute_dtype for layer in predict.model.layers if layer.weights)
+        validate_with(self, predict)
+
+    monkeypatch.setattr(active.ActiveRun, "validate_with", watched)
+    assert train(tmp_path / "run", "precision=bfloat16", "epochs=1").status == "finished"
+    assert seen == ["float32"]
+
+
+def test_a_head_is_not_watched_as_if_it_were_the_network(tmp_path):
+    asked = Request("fc-keras", "mnist", settings=(*SETTINGS, "epochs=1"), export=False, strict=True, output=tmp_path)
+    run = pipeline.train(asked, Reporter(quiet=True))
+    assert not list((run.directory / "figures").glob("sees-0*"))
+
+
+def test_the_receipts_forecast_counts_the_features_and_foretells_the_real_run(finished):
+    told = finished.receipt["forecast"]
+    assert (told["images"], told["once"]) == (2500, True)
+    recipe = finished.resolved.recipe
+    measured = Forecast(**told)
+    card = Registry.discover().get("dataset", "mnist").facts
+    said = real_forecast(finished.spec, measured, recipe, card)
+    assert "2,500 images to see" in said
+    said = real_forecast(finished.spec, measured, replace(recipe, train=0), card)
+    assert "60,000 images to see" in said  # 59,500 and 500
 
 
 def test_images_that_change_in_each_epoch_leave_it_to_the_engine(tmp_path, computed):

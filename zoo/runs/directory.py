@@ -171,7 +171,7 @@ class Run:
         content = json.dumps(receipt, indent=1, default=str) + "\n"
         home = json.dumps(os.path.expanduser("~"))[1:-1]  # noqa: PTH111 (Path.home may raise)
         if len(home) > 1:
-            content = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", content)
+            content = re.sub(rf"(?<![\w.-]){re.escape(home)}(?![\w.-])", "~", content)
         atomic_write(self.directory / RECEIPT, content)
 
 
