@@ -65,8 +65,9 @@ def prepare(
         recipe.split_seed,
         recipe.validation,
         recipe.test,
-        held_out.published_test,
+        held_out.published("test"),
         held_out.digests,
+        held_out.published("validation"),
     )
     available = len(rows.train)
     seed = recipe.split_seed + recipe.train_seed
@@ -81,7 +82,7 @@ def prepare(
         fingerprint=held_out.fingerprint,
         split_hash=_split_hash(held_out, rows),
         notes=(
-            *([examples.note] if examples.note else []),
+            *examples.note.splitlines(),
             *_adaptations(held_out, form(recipe.image_size)),
             *rows.notes,
             *_part_of(available, len(chosen), len(rows.train)),
