@@ -87,6 +87,7 @@ def prepare(
             *rows.notes,
             *_part_of(available, len(chosen), len(rows.train)),
             *_missing_classes(examples.class_names, train, rows),
+            *_findings(examples.class_names, held_out, rows),
         ),
         quarantine=held_out.quarantine,
         unlabelled=partial(_unlabelled, examples, form(recipe.image_size)) if examples.unlabelled else None,
@@ -224,6 +225,15 @@ def _pixels(size: tuple[int, int]) -> str:
 def _part_of(available: int, used: int, shown: int) -> list[str]:
     notes = [f"{used:,} of {available:,} training images are used"] if used < available else []
     return notes + [f"an epoch shows the {used:,} training images {shown / used:.4g} times"] * (used < shown)
+
+
+def _findings(class_names: Sequence[str], cache: Cache, rows: Rows) -> list[str]:
+    from zoo.data.findings import copies, untested
+
+    labels, tested = cache.labels.tolist(), rows.test.tolist()
+    parts = {"training": rows.train.tolist(), "validation": rows.validation.tolist(), "test": tested}
+    contents = [digest.tobytes() for digest in cache.digests]
+    return [*untested(class_names, labels, tested), *copies(cache.keys, labels, contents, parts)]
 
 
 def _missing_classes(class_names: Sequence[str], cache: Cache, rows: Rows) -> list[str]:
