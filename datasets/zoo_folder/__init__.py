@@ -24,7 +24,10 @@ def zoo_examples(source: Source) -> Examples:
     """
     folder = source.given
     if folder is None:
-        raise DataError(f"Say where your images are: zoo train ARCH ./flowers, where flowers holds {LAYOUT}")
+        raise DataError(
+            "Say where your images are: zoo train ARCH ./flowers (or zoo data info ./flowers), "
+            f"where flowers holds {LAYOUT}"
+        )
     if not folder.is_dir():
         what = "is a file" if folder.is_file() else "does not exist"
         raise DataError(f"Images of your own are {LAYOUT}. Received: {folder}, which {what}")

@@ -106,7 +106,7 @@ def open_cache(examples: Examples, name: str, form: Form, progress: Progress | N
     Two processes may ask at once: one makes it, the other waits. `progress` is called with (done, total).
     Raises DataError if no image, or less than half of them, can be decoded; ZooError if the disk is full.
     """
-    key = _key(examples, name, form)
+    key = cache_key(examples, name, form)
     folder = cache_folder() / "images" / f"{safe_name(name)}-{form.title}-{key[:16]}"
     found = _open(folder, key)
     if found is not None:
@@ -123,7 +123,8 @@ def open_cache(examples: Examples, name: str, form: Form, progress: Progress | N
     return found
 
 
-def _key(examples: Examples, name: str, form: Form) -> str:
+def cache_key(examples: Examples, name: str, form: Form) -> str:
+    """What decoded images depend on, in hexadecimal; the name of their folder ends in its beginning."""
     # decoders differ between versions of OpenCV in the last bit
     facts = [
         VERSION,

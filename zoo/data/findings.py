@@ -3,9 +3,13 @@ no test image shows. Importing this module imports no NumPy."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from zoo.data.folders import named
+from zoo.files import sha256_of
+from zoo.types import Example
 
 
 def copies(
@@ -21,6 +25,21 @@ def copies(
             pairs = named([f"{keys[row]} is {keys[other]}" for row, other in twins])
             notes.append(f"{what} also among the training images: {pairs}")
     return sorted(notes) + _in_two_classes(keys, labels, digests)
+
+
+def copies_of_files(examples: Sequence[Example]) -> list[str]:
+    """As `copies`, of image files that are not decoded yet: only those of one size are read."""
+    paths = [example.image for example in examples if isinstance(example.image, Path)]
+    sizes = [path.stat().st_size if path.is_file() else -1 for path in paths]
+    times = Counter(sizes)
+    digests = [
+        (sha256_of(path) if size >= 0 and times[size] > 1 else example.key).encode("utf-8", "surrogateescape")
+        for example, path, size in zip(examples, paths, sizes, strict=True)
+    ]
+    parts: dict[str, list[int]] = {"training": [], "validation": [], "test": []}
+    for row, example in enumerate(examples):
+        parts[example.part if example.part in parts else "training"].append(row)
+    return copies([example.key for example in examples], [example.label for example in examples], digests, parts)
 
 
 def _in_two_classes(keys: Sequence[str], labels: Sequence[int], digests: Sequence[bytes]) -> list[str]:
