@@ -187,31 +187,28 @@ def predict(
 
 
 def evaluate(
-    run: Run | str | Path, *, source: Path | str | None = None, quiet: bool = False, verbose: bool = False
+    run: Run | str | Path,
+    *,
+    on: Path | str | None = None,
+    source: Path | str | None = None,
+    quiet: bool = False,
+    verbose: bool = False,
 ) -> dict[str, Any]:
     """Evaluate a finished run again on its own part of the data; the result is that of `metrics.json`.
 
-    Raises DataError if the images are not those that the run was trained and tested on.
-    """
-    from zoo.errors import DataError
-    from zoo.prediction import engines
-    from zoo.runs.finish import measure, reported_part
-    from zoo.runs.pipeline import Prepared
-    from zoo.runs.request import request_of
+    Or `on` other images: a folder that holds a folder of images for each of the run's classes, or for some; then
+    the result has "on", "fingerprint", "left_out" and "notes" as well. Nothing is written.
 
-    found = _run(run)
-    receipt = found.receipt
-    found.require_finished()
-    prepared = Prepared(request_of(found, _path(source)), found.resolved)
-    data = prepared.data(Reporter(quiet=quiet))
-    if data.split_hash != receipt["dataset"]["split_hash"]:
-        raise DataError(
-            f"The images of {data.name} are not those the run was tested on: split "
-            f"{data.split_hash[:16]} now, {receipt['dataset']['split_hash'][:16]} then"
-        )
-    session, model = engines.restore(found, verbose)
-    name, part = reported_part(data)
-    return measure(session, model, part, found.resolved.recipe.flip_average, found, name, write=False)
+    Raises DataError if the images are not those that the run was trained and tested on, or of other classes.
+    """
+    from zoo.runs import again
+
+    found, reporter = _run(run), Reporter(quiet=quiet)
+    if on is None:
+        return again.evaluate(found, _path(source), reporter, verbose)
+    if source is not None:
+        raise UsageError("--on and --source exclude each other: --source says where the run's own images are")
+    return again.evaluate_on(found, Path(on), reporter, verbose)
 
 
 def visualize(

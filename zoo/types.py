@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from zoo.recipes import Recipe
 
-PartName = Literal["train", "test"]
+PartName = Literal["train", "validation", "test"]
 
 
 LARGEST_SEED = 2**32 - 1
@@ -83,6 +83,7 @@ class Examples:
 
     `iterate` starts a fresh pass over all examples, always in the same order. `signature` changes whenever
     the source does and is cheap (paths, sizes, modification times): it keys the cache of decoded images.
+    `note` says in words, a line each, what a user should know of what was found: what is missing or left out.
     `place` is the file or folder that they are read from, for `zoo data info`. `unlabelled`, where the data
     set has such images, starts a pass over (key, image): they are drawn with the network's answers, and are no
     part of the data. `title` is what a run's title calls the data, where that is not the data set's name.

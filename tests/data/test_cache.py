@@ -54,7 +54,7 @@ def test_the_cache_holds_what_load_gives() -> None:
     assert not cache.images.flags.writeable
     assert cache.keys[:2] == ("0.jpg", "1.jpg")
     assert cache.labels.tolist() == [index % 2 for index in range(100)]
-    assert np.flatnonzero(cache.published_test).tolist() == list(range(9, 100, 10))
+    assert np.flatnonzero(cache.published("test")).tolist() == list(range(9, 100, 10))
     assert cache.raw.least == cache.raw.greatest == (12, 16)
 
 
@@ -120,7 +120,7 @@ def test_too_many_bad_images_are_an_error_that_leaves_nothing(folder: Path) -> N
         (Example("0.jpg", 0, None, b""), "unique"),
         (Example("", 0, None, b""), "unique"),
         (Example("x", 2, None, b""), "label 2; there are 2 classes"),
-        (Example("x", 0, "validation", b""), "part must be"),  # type: ignore[arg-type]
+        (Example("x", 0, "holdout", b""), "part must be"),  # type: ignore[arg-type]
     ],
 )
 def test_a_data_set_that_breaks_its_contract_is_named(example: Example, match: str) -> None:

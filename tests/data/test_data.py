@@ -69,6 +69,16 @@ def test_parts_never_overlap_and_leave_nothing_out(
         assert rows.test.tolist() == list(range(count, count + published))
 
 
+@pytest.mark.parametrize("rule", ["published", "hash", "shuffle", "choice"])
+def test_a_published_validation_part_is_the_validation_part(rule: Any) -> None:
+    published = np.zeros(100, bool)
+    published[10:30] = True
+    rows = split_rows(rule, 0, 40, 15, np.zeros(100, bool), digests(100), published)
+    assert rows.validation.tolist() == list(range(10, 30))
+    assert sizes(rows) == [65, 20, 15]
+    assert not published[rows.train].any()
+
+
 def test_hash_gives_exact_counts_and_keeps_the_order() -> None:
     rows = split("hash", 1000, 100, 200)
     assert sizes(rows) == [700, 100, 200]

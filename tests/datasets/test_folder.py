@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -66,7 +67,7 @@ def test_classes_are_folders_in_natural_order_and_images_lie_anywhere_below(tmp_
         ("b2/deep/er/2.JPG", 1, None),
         ("b10/x.jpg", 2, None),
     ]
-    assert (examples.count, examples.note) == (4, "1 file that is no image is passed over")
+    assert (examples.count, examples.note) == (4, "1 file that is no image is passed over: A/notes.txt")
     assert examples.title == tmp_path.name
 
 
@@ -82,9 +83,17 @@ def test_a_folder_of_parts_publishes_its_test_part(tmp_path, test):
     }
 
 
-def test_folders_named_like_parts_are_classes_where_others_are_beside_them(tmp_path):
-    touch(tmp_path, "train/1.png", "bus/1.png")
-    assert described(tmp_path).class_names == ("bus", "train")
+def test_a_validation_part_of_ones_own_is_used_and_need_not_hold_every_class(folder, tmp_path):
+    home = tmp_path / "parted"
+    for part, first, count in (("train", 0, 20), ("val", 20, 5), ("test", 25, 5)):
+        for name in ("one", "seven"):
+            (home / part / name).mkdir(parents=True)
+            for number in range(first, first + count):
+                shutil.copy(folder / name / f"{number}.png", home / part / name)
+    shutil.rmtree(home / "val" / "seven")
+    data = api.prepare("folder", size=28, source=home, quiet=True)
+    assert {part: len(rows) for part, rows in data.parts.items()} == {"training": 40, "validation": 5, "test": 10}
+    assert all(key.startswith("val/one/") for key in data.validation.keys)
 
 
 def test_the_signature_changes_with_any_file(tmp_path):
@@ -102,6 +111,7 @@ def test_the_signature_changes_with_any_file(tmp_path):
         (("1.jpg", "2.jpg"), "holds 1.jpg, 2.jpg"),
         (("a/1.jpg",), "holds images of 'a' alone"),
         (("train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg"), "The test part of"),
+        (("a/1.heic", "b/2.heic"), r"\.heic can't be read; convert to JPEG or PNG: a/1\.heic, b/2\.heic"),
     ],
 )
 def test_another_layout_is_told_what_is_expected(tmp_path, files, says):

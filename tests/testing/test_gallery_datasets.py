@@ -91,7 +91,7 @@ WRONG = [
     Wrong("labels", "labels count from 1", (YIELD, YIELD.replace("index % 2", "index % 2 + 1"))),
     Wrong("labels", "a class has no image", (YIELD, YIELD.replace("index % 2", "0"))),
     Wrong("labels", "labels are names", (YIELD, YIELD.replace("index % 2", "('round', 'square')[index % 2]"))),
-    Wrong("parts", "a part has a name of its own", (YIELD, YIELD.replace('"train"', '"validation"'))),
+    Wrong("parts", "a part has a name of its own", (YIELD, YIELD.replace('"train"', '"holdout"'))),
     Wrong("parts", "all is for the test", (YIELD, YIELD.replace('"train"', '"test"'))),
     Wrong("images", "images are floats", (IMAGE, IMAGE.replace("np.uint8)", "np.uint8).astype(np.float32)"))),
     Wrong("images", "images are scaled to 0..1", (IMAGE, IMAGE.replace("256", "2"))),

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from zoo.cli.show import dataset_facts
 from zoo.cli.text import facts, number, print_json, table, terminal_width
-from zoo.errors import DataError, Interrupted, MissingData, UsageError
-from zoo.files import cache_folder, in_words
+from zoo.errors import DataError, Interrupted, MissingData, UsageError, ZooError
+from zoo.files import cache_folder, in_words, printable
 from zoo.registry import Plugin, Registry
+from zoo.types import Example, Examples
 
+MOST_CLASSES = 50
 SOURCE = click.option("--source", type=click.Path(path_type=Path), help="Where the data set's files are.")
 
 
@@ -41,17 +46,19 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(as_json: bool) -> None:
     """List the data sets, and whether each is on this machine."""
-    plugins = Registry.discover().of("dataset")
-    states = [_state(plugin, None)[0] for plugin in plugins]
+    states = [(plugin, _state(plugin, None)) for plugin in Registry.discover().of("dataset")]
     if as_json:
-        print_json([plugin.as_dict() | {"found": state} for plugin, state in zip(plugins, states, strict=True)])
+        print_json([plugin.as_dict() | {"found": state.found, "reason": state.fault} for plugin, state in states])
         return
     rows = [
-        (plugin.name, state, number(plugin.facts.images), plugin.facts.summary or "-", plugin.origin)
-        for plugin, state in zip(plugins, states, strict=True)
+        (plugin.name, state.found, number(plugin.facts.images), plugin.facts.summary or "-", plugin.origin)
+        for plugin, state in states
     ]
     header = ("data set", "found", "images", "summary", "from")
     click.echo(table(header, rows, right=("images",), gives_way="summary", drops=("from",), width=terminal_width()))
+    for plugin, state in states:
+        if state.fault:
+            click.echo(printable(f"\n{plugin.name} is {state.found}: {state.fault}"), err=True)
 
 
 @command.command(
@@ -60,32 +67,62 @@ def list_command(as_json: bool) -> None:
 Examples:
   zoo data info mnist
   zoo data info catsdogs --source ~/Downloads/train.zip
+  zoo data info ./flowers                        a folder of your own
 """,
 )
 @click.argument("name")
 @SOURCE
 def info_command(name: str, source: Path | None) -> None:
-    """Show a data set's facts, where it is looked for, and whether it is there."""
-    from zoo.data.loading import find_source, prepared_forms
+    """Show a data set's facts, where it is looked for, and whether it is there.
 
-    plugin = Registry.discover().get("dataset", name)
-    state, found = _state(plugin, source)
+    Of a folder of your own, given by its path: its classes, their images, and what of it is not used.
+    """
+    from zoo.data.loading import find_source, prepared_forms
+    from zoo.runs.request import FOLDER
+
+    plugin, source = _located(name, source)
+    state = _state(plugin, source)
     places = find_source(source)
-    looked = [str(places.given)] if places.given else [str(root / name) for root in places.roots]
+    looked = [str(places.given)] if places.given else [str(root / plugin.name) for root in places.roots]
     if not places.given and not os.environ.get("ZOO_DATA"):
         looked.insert(0, "$ZOO_DATA, which is not set")
+    is_looked_for = state.found == "no" or plugin.facts.download
     pairs = [
         ("summary", plugin.facts.summary),
         *dataset_facts(plugin),
-        # what ships inside its package is not looked for
-        ("looked in", "\n".join(looked) if state == "no" or plugin.facts.download else ""),
-        ("found", state if state == "no" else found),
-        ("prepared", "\n".join(prepared_forms(name))),
-        ("cache", str(cache_folder())),
+        # what ships inside its package is not looked for, and a folder only where the user says
+        ("looked in", "\n".join(looked) if is_looked_for and (source or plugin.name != FOLDER) else ""),
+        ("found", state.words if state.examples else state.found),
     ]
+    if state.examples is not None:
+        own = list(state.examples.iterate()) if plugin.name == FOLDER else []
+        pairs += [
+            ("classes", _counts(state.examples.class_names, own) if own else ""),
+            ("notes", "\n".join(_notes(state.examples, own))),
+            ("prepared", "\n".join(prepared_forms(plugin.name, state.examples))),
+        ]
+    pairs.append(("cache", str(cache_folder())))
     click.echo(f"{plugin.name}: data set of {plugin.origin}\n{facts(pairs)}")
-    if state == "no":
-        click.echo(f"\n{found}", err=True)
+    if state.examples is None:
+        click.echo(printable(f"\n{state.words}"), err=True)
+
+
+def _counts(names: tuple[str, ...], examples: list[Example]) -> str:
+    """A line per class: how many images it has, in which parts."""
+    counted = Counter((example.label, example.part) for example in examples)
+    lines = []
+    for label, name in enumerate(names[:MOST_CLASSES]):
+        parts = {part: counted[label, part] for part in ("train", "validation", "test") if counted[label, part]}
+        count = counted[label, None] + sum(parts.values())
+        told = f" ({', '.join(f'{own:,} {part}' for part, own in parts.items())})" if parts else ""
+        lines.append(f"{name}: {count:,} image{'s' * (count != 1)}{told}".replace("\n", "?"))
+    return "\n".join(lines + [f"and {len(names) - MOST_CLASSES:,} more"] * (len(names) > MOST_CLASSES))
+
+
+def _notes(examples: Examples, own: list[Example]) -> list[str]:
+    from zoo.data.findings import copies_of_files
+
+    return [*examples.note.splitlines(), *copies_of_files(own)]
 
 
 @command.command(
@@ -96,6 +133,7 @@ Examples:
   zoo data prepare catsdogs --for vgg16          what zoo train vgg16 catsdogs needs
   zoo data prepare catsdogs --source train.zip --size 64
   zoo data prepare catsdogs --download           fetch it first; the same command resumes
+  zoo data prepare ./flowers --for efficientnet-lite0
 """,
 )
 @click.argument("name")
@@ -111,7 +149,9 @@ def prepare_command(
 
     The folder of the decoded images is made once per size; training makes it too.
     """
-    plugin = Registry.discover().get("dataset", name)
+    given = shlex.join([name, *(["--source", str(source)] if source else [])])
+    plugin, source = _located(name, source)
+    name = plugin.name
     if size is not None and architecture is not None:
         raise UsageError("--size and --for exclude each other: the recipe of --for knows its size")
     if download and source is not None:
@@ -125,10 +165,10 @@ def prepare_command(
         counts = _prepare_for(architecture, name, recipe, source)
     else:
         if size is None and plugin.facts.size is None:
-            raise UsageError(f"The images of {name} have many sizes: say which with --size 64, or --for ARCH")
+            raise UsageError(f"The images of {given} have many sizes: say which with --size 64, or --for ARCH")
         counts = _prepare_size(name, size or plugin.facts.size or 0, source)
     click.echo(", ".join(f"{count:,} {part}" for part, count in counts.items() if count) + " images are ready")
-    click.echo(f"They are in {cache_folder() / 'images'}; zoo data info {name} shows them", err=True)
+    click.echo(f"They are in {cache_folder() / 'images'}; zoo data info {given} shows them", err=True)
 
 
 def fetch(plugin: Plugin) -> None:
@@ -177,17 +217,39 @@ def _prepare_size(name: str, size: int, source: Path | None) -> dict[str, int]:
     return {part: len(rows) for part, rows in prepare(name, size=size, source=source).parts.items()}
 
 
-def _state(plugin: Plugin, source: Path | None) -> tuple[str, str]:
-    """Whether a data set is there: ("yes" | "no" | its status if it can't be used, what was found or why not)."""
+def _located(name: str, source: Path | None) -> tuple[Plugin, Path | None]:
+    """A data set, and where the user says that it is; a path is a folder of the user's own, as for `zoo train`."""
+    from zoo.runs.request import Request, located
+
+    registry = Registry.discover()
+    request = located(Request("", name, source=source), registry)
+    return registry.get("dataset", request.dataset), request.source
+
+
+class _State(NamedTuple):
+    """Whether a data set is there: `found` is "yes", "no", or what is wrong with its plugin; `words` say more."""
+
+    found: str
+    words: str
+    examples: Examples | None = None
+
+    @property
+    def fault(self) -> str:
+        """Why it can't be used, where its plugin is at fault."""
+        return "" if self.found in ("yes", "no") else self.words
+
+
+def _state(plugin: Plugin, source: Path | None) -> _State:
     from zoo.data.loading import find_source
     from zoo.session import Session
 
     if plugin.status != "ok":
-        return plugin.status, plugin.reason
+        return _State(plugin.status, plugin.reason)
     try:
         examples = Session(plugin, plugin).examples(find_source(source))
     except DataError as error:
-        return "no", str(error)
-    note = f" ({examples.note})" if examples.note else ""
+        return _State("no", str(error))
+    except ZooError as error:
+        return _State("broken", str(error))
     where = f"\nin {examples.place}" if examples.place else ""
-    return "yes", f"yes: {examples.count:,} images of {len(examples.class_names)} classes{note}{where}"
+    return _State("yes", f"yes: {examples.count:,} images of {len(examples.class_names)} classes{where}", examples)

@@ -79,6 +79,8 @@ def _plugin_json(plugin: Plugin, registry: Registry) -> dict[str, Any]:
 
 
 def _plugin(plugin: Plugin, registry: Registry) -> str:
+    from zoo.runs.request import FOLDER
+
     head = f"{plugin.name}: {TITLES[plugin.kind]} of {plugin.origin}"
     if plugin.status != "ok":
         return f"{head}\n" + facts([("status", plugin.status), ("reason", plugin.reason)])
@@ -88,7 +90,7 @@ def _plugin(plugin: Plugin, registry: Registry) -> str:
     pairs += [("recipes", "\n".join(lines)), ("results", _results(plugin, registry)), ("module", plugin.value)]
     train = {
         "architecture": f"zoo train {plugin.name} DATASET",
-        "dataset": f"zoo train ARCH {plugin.name}",
+        "dataset": f"zoo train ARCH {'./my-images' if plugin.name == FOLDER else plugin.name}",
     }.get(plugin.kind, "")
     return f"{head}\n{facts([('summary', plugin.facts.summary), *pairs, ('train it', train)])}"
 

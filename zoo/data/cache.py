@@ -32,10 +32,10 @@ from zoo.data.loading import safe_name
 from zoo.errors import DataError, PluginError
 from zoo.files import atomic_file, atomic_write, cache_folder, require_space, sync_folder, writing
 from zoo.locks import locked
-from zoo.types import Example, Examples
+from zoo.types import Example, Examples, PartName
 
 VERSION = 1
-PARTS: tuple[str | None, ...] = (None, "train", "test")
+PARTS: tuple[str | None, ...] = (None, "train", "test", "validation")  # caches hold the index: append
 Progress: TypeAlias = Callable[[int, int], None]
 
 _CHUNK = 32
@@ -94,10 +94,9 @@ class Cache:
     fingerprint: str
     raw: Raw
 
-    @property
-    def published_test(self) -> Array:
-        """Which rows are a published test part, bool [n]."""
-        chosen: Array = self.parts == PARTS.index("test")
+    def published(self, part: PartName) -> Array:
+        """Which rows are of a published part, bool [n]."""
+        chosen: Array = self.parts == PARTS.index(part)
         return chosen
 
 
@@ -110,7 +109,7 @@ def open_cache(
     ask at once: one makes it, the other waits. `progress` is called with (done, total).
     Raises DataError if no image, or less than half of them, can be decoded; ZooError if the disk is full.
     """
-    key = _key(examples, name, form)
+    key = cache_key(examples, name, form)
     folder = cache_folder() / "images" / f"{safe_name(name)}-{form.title}-{key[:16]}"
     found = None if anew else _open_again(folder, key)
     if found is not None:
@@ -127,7 +126,8 @@ def open_cache(
     return found
 
 
-def _key(examples: Examples, name: str, form: Form) -> str:
+def cache_key(examples: Examples, name: str, form: Form) -> str:
+    """What decoded images depend on, in hexadecimal; the name of their folder ends in its beginning."""
     # decoders differ between versions of OpenCV in the last bit
     facts = [
         VERSION,
@@ -220,7 +220,8 @@ class _Index:
         if not 0 <= example.label < classes:
             raise PluginError(f"Example {example.key!r} has label {example.label}; there are {classes} classes")
         if example.part not in PARTS:
-            raise PluginError(f"Example {example.key!r}: part must be 'train', 'test' or None: {example.part!r}")
+            known = ", ".join(map(repr, PARTS[1:]))
+            raise PluginError(f"Example {example.key!r}: part must be None or one of {known}: {example.part!r}")
         if example.key in self._seen or not example.key or "\x00" in example.key:
             raise PluginError(f"The data set's keys must be unique and not empty. Received: {example.key!r}")
         self._seen.add(example.key)

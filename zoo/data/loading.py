@@ -6,7 +6,6 @@ Importing this module imports neither NumPy nor OpenCV: a data set that is missi
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,8 +62,9 @@ def prepare(
         recipe.split_seed,
         recipe.validation,
         recipe.test,
-        held_out.published_test,
+        held_out.published("test"),
         held_out.digests,
+        held_out.published("validation"),
     )
     available = len(rows.train)
     seed = recipe.split_seed + recipe.train_seed
@@ -79,11 +79,12 @@ def prepare(
         fingerprint=held_out.fingerprint,
         split_hash=_split_hash(held_out, rows),
         notes=(
-            *([examples.note] if examples.note else []),
+            *examples.note.splitlines(),
             *_adaptations(held_out, form(recipe.image_size)),
             *rows.notes,
             *_part_of(available, len(chosen), len(rows.train)),
             *_missing_classes(examples.class_names, train, rows),
+            *_findings(examples.class_names, held_out, rows),
         ),
         quarantine=held_out.quarantine,
         unlabelled=partial(_unlabelled, examples, form(recipe.image_size)) if examples.unlabelled else None,
@@ -131,15 +132,21 @@ def _unlabelled(examples: Examples, form: Form, count: int) -> tuple[np.ndarray[
     return np.stack(fitted) if fitted else np.zeros((0, *shape), np.uint8), keys
 
 
-def prepared_forms(name: str) -> list[str]:
-    """The forms in which images of data set `name` are in the cache: "28x28x1-stretch-area: 70,000 images, 54.9 MB"."""
+def prepared_forms(name: str, examples: Examples) -> list[str]:
+    """The forms in which these images are in the cache: "28x28x1-stretch-area: 70,000 images, 54.9 MB"."""
+    from zoo.data.cache import Form, cache_key
+
     found = []
     for path in sorted((cache_folder() / "images").glob(f"{safe_name(name)}-*/images.npy")):
-        form = path.parent.name.removeprefix(f"{safe_name(name)}-").rpartition("-")[0]
-        size = path.stat().st_size
+        title, _, key = path.parent.name.removeprefix(f"{safe_name(name)}-").rpartition("-")
         # of a data set whose name only begins like this one's, the rest is no form
-        if match := re.match(r"(\d+)x(\d+)x(\d)-[a-z]+-[a-z]+$", form):
-            found.append(f"{form}: {size // math.prod(map(int, match.groups())):,} images, {in_words(size)}")
+        if not (match := re.match(r"(\d+)x(\d+)x(\d)-([a-z]+)-([a-z]+)$", title)):
+            continue
+        height, width, channels = map(int, match.groups()[:3])
+        # other keys are those of other images: another folder, or this one as it was before
+        if cache_key(examples, name, Form(height, width, channels, match[4], match[5])).startswith(key):
+            size = path.stat().st_size
+            found.append(f"{title}: {size // (height * width * channels):,} images, {in_words(size)}")
     return found
 
 
@@ -242,6 +249,15 @@ def _pixels(size: tuple[int, int]) -> str:
 def _part_of(available: int, used: int, shown: int) -> list[str]:
     notes = [f"{used:,} of {available:,} training images are used"] if used < available else []
     return notes + [f"an epoch shows the {used:,} training images {shown / used:.4g} times"] * (used < shown)
+
+
+def _findings(class_names: Sequence[str], cache: Cache, rows: Rows) -> list[str]:
+    from zoo.data.findings import copies, untested
+
+    labels, tested = cache.labels.tolist(), rows.test.tolist()
+    parts = {"training": rows.train.tolist(), "validation": rows.validation.tolist(), "test": tested}
+    contents = [digest.tobytes() for digest in cache.digests]
+    return [*untested(class_names, labels, tested), *copies(cache.keys, labels, contents, parts)]
 
 
 def _missing_classes(class_names: Sequence[str], cache: Cache, rows: Rows) -> list[str]:

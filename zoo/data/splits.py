@@ -1,6 +1,6 @@
 """Splits: which rows of a data set are for training, validation and test. Pure functions of their arguments.
 
-A published test part stays whole and is the test part; everything else is the pool that a recipe splits.
+A published validation or test part stays whole and is that part; everything else is the pool that a recipe splits.
 """
 
 from __future__ import annotations
@@ -31,11 +31,19 @@ class Rows:
     notes: tuple[str, ...] = field(default=())
 
 
-def split_rows(rule: Split, seed: int, validation: int, test: int, published_test: Array, digests: Array) -> Rows:
+def split_rows(
+    rule: Split,
+    seed: int,
+    validation: int,
+    test: int,
+    published_test: Array,
+    digests: Array,
+    published_validation: Array | None = None,
+) -> Rows:
     """Split the rows of a data set by a rule.
 
-    `published_test` is bool [n]; `digests` uint8 [n, 32] are the SHA-256 of the contents. `validation` and
-    `test` count images; `test` counts only where no test part is published.
+    `published_test` and `published_validation` are bool [n]; `digests` uint8 [n, 32] are the SHA-256 of the
+    contents. `validation` and `test` count images; each counts only where no such part is published.
 
     - "hash" and "published": the pool in the order of SHA-256(seed, content) gives `test`, then
       `validation`; the rest trains, in the data set's order. Identical images fall into one part.
@@ -45,10 +53,14 @@ def split_rows(rule: Split, seed: int, validation: int, test: int, published_tes
 
     Raises DataError if there are too few images for the parts.
     """
-    pool = np.flatnonzero(~published_test)
-    has_test = bool(published_test.any())
+    if published_validation is None:
+        published_validation = np.zeros_like(published_test)
+    pool = np.flatnonzero(~(published_test | published_validation))
+    has_test, has_validation = bool(published_test.any()), bool(published_validation.any())
     if has_test:
         test = 0
+    if has_validation:
+        validation = 0
     notes = []
     if rule == "published" and not has_test and not test:
         test = max(1, len(pool) // 10)
@@ -60,6 +72,8 @@ def split_rows(rule: Split, seed: int, validation: int, test: int, published_tes
     train_rows, validation_rows, test_rows = _split(rule, seed, validation, test, pool, digests)
     if has_test:
         test_rows = np.flatnonzero(published_test)
+    if has_validation:
+        validation_rows = np.flatnonzero(published_validation)
     return Rows(train_rows, validation_rows, test_rows, tuple(notes))
 
 

@@ -124,15 +124,18 @@ def labels(subject: DatasetSubject) -> None:
 
 
 @check(
-    "parts", "parts are 'train', 'test' or None, and some images are not for the test", "see zoo.Example", ("count",)
+    "parts",
+    "parts are 'train', 'validation', 'test' or None, and some images are to train on",
+    "see zoo.Example",
+    ("count",),
 )
 def parts(subject: DatasetSubject) -> None:
     found = set(subject.whole.parts)
-    wrong = found - {"train", "test", None}
+    wrong = found - {"train", "validation", "test", None}
     if wrong:
         raise Fails(f"a part is {wrong.pop()!r}")
-    if found == {"test"}:
-        raise Fails("every image is of the test part: nothing is left to train on")
+    if found <= {"validation", "test"}:
+        raise Fails("every image is held out: nothing is left to train on")
 
 
 @check(
