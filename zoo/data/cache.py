@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, TypeAlias
 import cv2
 import numpy as np
 
-from zoo.data.images import RULE, Array, UndecodableImage, decode, fit, quiet_decoders, read
+from zoo.data.images import RULE, UNREADABLE, Array, UndecodableImage, decode, fit, quiet_decoders, read
 from zoo.data.loading import safe_name
 from zoo.errors import DataError, PluginError
 from zoo.files import atomic_file, atomic_write, cache_folder, require_space, sync_folder, writing
@@ -101,21 +101,24 @@ class Cache:
         return chosen
 
 
-def open_cache(examples: Examples, name: str, form: Form, progress: Progress | None = None) -> Cache:
-    """Open the cache of data set `name` in this form, and make it first if there is none.
+def open_cache(
+    examples: Examples, name: str, form: Form, progress: Progress | None = None, anew: bool = False
+) -> Cache:
+    """Open the cache of data set `name` in this form, and make it first if there is none, or if `anew`.
 
+    A cache some of whose files could not be read serves once: what kept them from being read may have passed.
     Two processes may ask at once: one makes it, the other waits. `progress` is called with (done, total).
     Raises DataError if no image, or less than half of them, can be decoded; ZooError if the disk is full.
     """
     key = _key(examples, name, form)
     folder = cache_folder() / "images" / f"{safe_name(name)}-{form.title}-{key[:16]}"
-    found = _open(folder, key)
+    found = None if anew else _open_again(folder, key)
     if found is not None:
         return found
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(Path(f"{folder}.lock"), f"prepares {folder.name}"):
-        found = _open(folder, key)
+        found = None if anew else _open_again(folder, key)
         if found is None:
             _make(folder, key, examples, form, progress)
             found = _open(folder, key)
@@ -136,6 +139,13 @@ def _key(examples: Examples, name: str, form: Form) -> str:
         asdict(form),
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _open_again(folder: Path, key: str) -> Cache | None:
+    """As `_open`; None also if an image could not be read when the cache was made."""
+    found = _open(folder, key)
+    passing = found is not None and any(reason.startswith(UNREADABLE) for _, reason in found.quarantine)
+    return None if passing else found
 
 
 def _open(folder: Path, key: str) -> Cache | None:

@@ -35,6 +35,9 @@ rectangle of the target's shape, "stretch" cuts nothing; "area" shrinks with INT
 INTER_CUBIC, "linear" is INTER_LINEAR; colour to grey before resizing (ITU-R 601), grey to colour after.
 """
 
+UNREADABLE = "unreadable: "
+"""So begins the reason of a file that is there and can't be read, which may pass: permissions, a disk's fault."""
+
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256_000_000
 _MAX_SCANS = 200
@@ -92,14 +95,15 @@ def read(image: Image) -> bytes | Array:
         raise UndecodableImage("a link to a file that is missing" if image.is_symlink() else "no such file") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UndecodableImage(f"unreadable: {reason}") from error
+        raise UndecodableImage(f"{UNREADABLE}{reason}") from error
 
 
 def decode(image: Image) -> Array:
     """Decode an image file, a file's bytes, or check an array: uint8 [height, width, 1 (grey) or 3 (RGB)].
 
     EXIF rotation is applied, transparency composited on white, 16 bit scaled to 8; of an animation the
-    first frame counts. Raises UndecodableImage with the reason: truncated, empty, a web page, too large, ...
+    first frame counts. Raises UndecodableImage with the reason: truncated, empty, a web page, too large, ...;
+    ZooError where memory is short, which is no fault of the image.
     """
     content = read(image)
     return _decode(content) if isinstance(content, bytes) else _checked_array(content)
@@ -194,6 +198,10 @@ def _decode(data: bytes) -> Array:
                 np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED
             )
         except (cv2.error, MemoryError) as error:
+            if isinstance(error, MemoryError) or error.code == cv2.Error.StsNoMem:
+                raise ZooError(
+                    "There is too little memory to decode images. Close other programs, and try again"
+                ) from error
             raise UndecodableImage(f"a damaged {name}") from error
         if pixels is None or pixels.size == 0:
             raise UndecodableImage(f"a damaged or truncated {name}")

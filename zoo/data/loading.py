@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.errors import DataError
 from zoo.files import cache_folder, in_words, printable
 from zoo.types import Data, Example, Examples, Part, PartName, Source
 
@@ -50,16 +51,13 @@ def prepare(
     `progress` is called with (done, total) while images are decoded. Raises DataError if too few images can
     be decoded or split.
     """
-    from zoo.data.cache import Form, open_cache
+    from zoo.data.cache import Form
     from zoo.data.splits import repeated, split_rows, subset
 
     def form(size: int) -> Form:
         return Form(size, size, channels, recipe.resize, recipe.interpolation)
 
-    held_out = open_cache(examples, name, form(recipe.image_size), progress)
-    train = held_out
-    if recipe.cached_size != recipe.image_size:
-        train = open_cache(examples, name, form(recipe.cached_size), progress)
+    held_out, train = _caches(examples, name, form(recipe.image_size), form(recipe.cached_size), progress)
     rows = split_rows(
         recipe.split,
         recipe.split_seed,
@@ -89,6 +87,27 @@ def prepare(
         ),
         quarantine=held_out.quarantine,
         unlabelled=partial(_unlabelled, examples, form(recipe.image_size)) if examples.unlabelled else None,
+    )
+
+
+def _caches(
+    examples: Examples, name: str, held_out: Form, train: Form, progress: Callable[[int, int], None] | None
+) -> tuple[Cache, Cache]:
+    """The caches of both forms, whose rows are the same examples. Raises DataError if they can't be brought to be."""
+    from zoo.data.cache import open_cache
+
+    if held_out == train:
+        both = open_cache(examples, name, train, progress)
+        return both, both
+    for anew in (False, True):  # one may have been made while an image of the other could not be read
+        found = [open_cache(examples, name, form, progress, anew) for form in (held_out, train)]
+        if found[0].fingerprint == found[1].fingerprint:
+            return found[0], found[1]
+    differ = sorted({key for key, _ in {*found[0].quarantine} ^ {*found[1].quarantine}})
+    named = f" Received, of one size only: {printable(', '.join(differ[:_NAMED]))}." if differ else ""
+    raise DataError(
+        f"The images of {name} change while they are read: they were not the same for training and for testing."
+        f"{named} Try again once nothing else writes to them, and each can be read"
     )
 
 
