@@ -223,6 +223,18 @@ def test_a_file_that_vanishes_while_it_is_read_is_quarantined(tmp_path: Path) ->
     assert cache.quarantine == (("50.jpg", "no such file"),)
 
 
+def test_a_file_that_could_not_be_read_is_looked_at_again_the_next_time(
+    monkeypatch: pytest.MonkeyPatch, unprivileged: Path
+) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(unprivileged / "cache"))
+    path = unprivileged / "private.jpg"
+    path.write_bytes(jpeg(50))
+    path.chmod(0)
+    assert open_cache(some(k50=path), "some", FORM).quarantine == (("50.jpg", "unreadable: Permission denied"),)
+    path.chmod(0o600)
+    assert open_cache(some(k50=path), "some", FORM).quarantine == ()
+
+
 def test_progress_counts_to_the_end() -> None:
     seen: list[tuple[int, int]] = []
     open_cache(some(), "some", FORM, lambda done, total: seen.append((done, total)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -205,30 +206,30 @@ def test_training_images_may_be_larger() -> None:
     assert data.test.take().shape == (10, 20, 20, 1)
 
 
-def test_an_image_that_could_not_be_read_for_a_time_shifts_no_part(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    small = Recipe(image_size=20, validation=5)
-    whole = cache.read
+def spoilt(first: bool | Iterator[bool]) -> Examples:
+    """Images without published parts, of which the first can't be decoded in passes for which `first` says so."""
 
-    def failing(image: Any) -> Any:
-        if isinstance(image, np.ndarray) and image[0, 0] == 7:
-            raise UndecodableImage("unreadable: Permission denied")
-        return whole(image)
+    def iterate() -> Iterator[Example]:
+        bad = first if isinstance(first, bool) else next(first)
+        return grey(bad=int(bad), parts=False).iterate()
 
-    monkeypatch.setattr(cache, "read", failing)
-    assert prepare(grey(), "grey", small, 1).quarantine == (("007", "unreadable: Permission denied"),)
-    monkeypatch.setattr(cache, "read", whole)
-    assert prepare(grey(), "grey", small, 1).quarantine == ()  # made anew: what kept it may have passed
-    # and where one of two caches is of such a time, the rows of both are still the same images
-    monkeypatch.setattr(cache, "_open_again", cache._open)
-    monkeypatch.setattr(cache, "read", failing)
-    prepare(grey(50), "grey", small, 1)
-    monkeypatch.setattr(cache, "read", whole)
-    data = prepare(grey(50), "grey", replace(small, source_size=24), 1)
-    keys = [*data.train.keys, *data.validation.keys, *data.test.keys]
-    assert len(keys) == len(set(keys)) == 50
-    assert data.train.take()[:, 0, 0, 0].tolist() == [int(key) for key in data.train.keys]
+    return Examples(("a", "b", "c"), iterate, "spoilt", 60)
+
+
+def test_an_image_that_one_of_two_caches_lacks_moves_no_test_image_into_training() -> None:
+    recipe = Recipe(image_size=20, split="hash", validation=5, test=10)
+    assert len(prepare(spoilt(first=True), "grey", recipe, 1).quarantine) == 1
+    data = prepare(spoilt(first=False), "grey", replace(recipe, source_size=24), 1)
+    for part in (data.train, data.validation, data.test):
+        assert part.take()[:, 0, 0, 0].tolist() == [int(key) for key in part.keys]
+    assert data.quarantine == ()
+    assert not set(data.train.keys) & {*data.test.keys, *data.validation.keys}
+
+
+def test_images_that_change_between_two_passes_are_an_error() -> None:
+    recipe = Recipe(image_size=20, source_size=24, split="hash", validation=5, test=10)
+    with pytest.raises(DataError, match=r"images of grey change while they are read.* Received, .*: 000\."):
+        prepare(spoilt(itertools.cycle([True, False])), "grey", recipe, 1)
 
 
 def test_few_images_fill_an_epoch_and_another_choice_of_them_leaves_the_other_parts() -> None:

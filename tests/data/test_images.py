@@ -278,6 +278,21 @@ def test_a_file_without_permission_is_refused_with_the_reason(unprivileged: Path
         decode(path)
 
 
+def test_want_of_memory_is_no_fault_of_the_image(tmp_path: Path) -> None:
+    pytest.importorskip("resource")
+    (tmp_path / "large.png").write_bytes(encoded(".png", np.zeros((4000, 4000, 3), np.uint8)))
+    program = (
+        "import resource, sys; from zoo.data.images import decode\n"
+        "content = open(sys.argv[1], 'rb').read()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1, 1))\n"
+        "try: decode(content)\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    command = [sys.executable, "-c", program, tmp_path / "large.png"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("ZooError There is too little memory to decode images")
+
+
 def test_odd_names_are_read(tmp_path: Path) -> None:
     for name in (b"new\nline.jpg", b"\xff\xfe.jpg", "Kätzchen.jpg".encode()):
         path = tmp_path / os.fsdecode(name)

@@ -105,8 +105,8 @@ def open_cache(
 ) -> Cache:
     """Open the cache of data set `name` in this form, and make it first if there is none, or if `anew`.
 
-    One whose images could not all be read is for this time alone: what kept them may have passed. Two processes may
-    ask at once: one makes it, the other waits. `progress` is called with (done, total).
+    A cache some of whose files could not be read serves once: what kept them from being read may have passed.
+    Two processes may ask at once: one makes it, the other waits. `progress` is called with (done, total).
     Raises DataError if no image, or less than half of them, can be decoded; ZooError if the disk is full.
     """
     key = cache_key(examples, name, form)

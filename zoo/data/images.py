@@ -102,7 +102,8 @@ def decode(image: Image) -> Array:
     """Decode an image file, a file's bytes, or check an array: uint8 [height, width, 1 (grey) or 3 (RGB)].
 
     EXIF rotation is applied, transparency composited on white, 16 bit scaled to 8; of an animation the
-    first frame counts. Raises UndecodableImage with the reason: truncated, empty, a web page, too large, ...
+    first frame counts. Raises UndecodableImage with the reason: truncated, empty, a web page, too large, ...;
+    ZooError where memory is short, which is no fault of the image.
     """
     content = read(image)
     return _decode(content) if isinstance(content, bytes) else _checked_array(content)
@@ -196,9 +197,11 @@ def _decode(data: bytes) -> Array:
             pixels, kinds, metadata = cv2.imdecodeWithMetadata(
                 np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED
             )
-        except cv2.error as error:
-            if error.code == cv2.Error.StsNoMem:
-                raise ZooError("There is not enough memory to decode an image. Close other programs") from error
+        except (cv2.error, MemoryError) as error:
+            if isinstance(error, MemoryError) or error.code == cv2.Error.StsNoMem:
+                raise ZooError(
+                    "There is too little memory to decode images. Close other programs, and try again"
+                ) from error
             raise UndecodableImage(f"a damaged {name}") from error
         if pixels is None or pixels.size == 0:
             raise UndecodableImage(f"a damaged or truncated {name}")
