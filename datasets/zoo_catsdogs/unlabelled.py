@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
@@ -21,8 +22,9 @@ def beside(place: Path) -> Pictures | None:
     """The test pictures in the folder that also holds `place`, unpacked or not; None if there are none."""
     for name in NAMES:
         folder, archive = place.parent / name, place.parent / f"{name}.zip"
-        if folder.is_dir() and folder != place and (files := _numbered(path.name for path in folder.iterdir())):
-            return _from_folder(folder, files)
+        with suppress(OSError):  # one that can't be read is of no use, and does no harm
+            if folder.is_dir() and folder != place and (files := _numbered(path.name for path in folder.iterdir())):
+                return _from_folder(folder, files)
         if archive.is_file() and archive != place:
             return _from_archive(archive, None)
     return None

@@ -38,6 +38,8 @@ def zoo_examples(source: Source) -> Examples:
             f"Images of your own are {LAYOUT}; two classes at least. "
             f"Received: {folder}, which {_what_it_holds(folder, contents)}"
         )
+    if odd := [name for name in names if not name.isprintable()]:
+        raise DataError(f"A class's folder needs a name that can be written (UTF-8). Received: {odd[0]!r} in {folder}")
     _check_parts(contents.images, names, folder)
     labels = {name: label for label, name in enumerate(names)}
 

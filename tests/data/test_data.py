@@ -20,8 +20,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.data import cache
-from zoo.data.images import UndecodableImage
 from zoo.data.loading import find_source, prepare, rehearsal
 from zoo.data.splits import repeated, split_rows, subset
 from zoo.errors import DataError

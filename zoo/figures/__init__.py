@@ -48,6 +48,7 @@ def _draws() -> Mapping[str, Draw]:
         "classes": scores.classes,
         "reliability": scores.reliability,
         "predictions": answers.predictions,
+        "unlabelled": answers.unlabelled,
         "mistakes": answers.mistakes,
         "unsure": answers.unsure,
         "gradcam": features.gradcam,

@@ -46,6 +46,27 @@ def predictions(scene: Scene) -> Iterator[Figure]:
     yield Figure("predictions", content, "png", caption)
 
 
+def unlabelled(scene: Scene) -> Iterator[Figure]:
+    """The chapter's own grid, where a data set has images without labels (Kaggle's test folder)."""
+    from zoo.network.inspection import probabilities_of
+
+    if scene.data is None or scene.data.unlabelled is None or scene.run is None or scene.rehearsal:
+        return
+    images, _ = scene.data.unlabelled(SHOWN)
+    if not len(images):
+        return
+    found = probabilities_of(scene.model, images)
+    guesses = found.argmax(axis=1)
+    lines = [f"{scene.class_names[guess]}, prob={row[guess]:.2f}" for guess, row in zip(guesses, found, strict=True)]
+    pictures = [Picture(image, (line,)) for image, line in zip(images, lines, strict=True)]
+    content = gallery(pictures, 10, f"{scene.title}: {len(images)} images without a label", size=1.0, font=7.5)
+    caption = (
+        f"The first {len(images)} images that came without a label, with the predicted class and its probability. "
+        "Nobody has said which are right: look for yourself."
+    )
+    yield Figure("unlabelled", content, "png", caption)
+
+
 def mistakes(scene: Scene) -> Iterator[Figure]:
     """The wrong predictions of the greatest probability."""
     found = _with_images(scene)

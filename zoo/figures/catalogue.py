@@ -33,6 +33,7 @@ CATALOGUE = (
     Entry("classes", "result", "Precision and recall of each class", "run"),
     Entry("reliability", "result", "How far the probabilities can be trusted (ECE)", "run"),
     Entry("predictions", "result", "A hundred held-out images, each with its prediction", "images"),
+    Entry("unlabelled", "result", "A hundred images without a label, each with its prediction", "images"),
     Entry("mistakes", "result", "The most confident mistakes", "images"),
     Entry("unsure", "result", "The images that the network was least sure of", "images"),
     Entry("gradcam", "sees", "Where the network looked (Grad-CAM)", "run"),

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 def evaluate(run: Run, source: Path | None, reporter: Reporter, verbose: bool = False) -> dict[str, Any]:
     """The content of `metrics.json`, measured anew. Raises DataError if the images are others than the run's."""
     from zoo.prediction import engines
-    from zoo.runs.finish import measure, reported_part
     from zoo.runs.pipeline import Prepared
 
     run.require_finished()
@@ -34,7 +33,7 @@ def evaluate(run: Run, source: Path | None, reporter: Reporter, verbose: bool = 
     if source is None and receipt["dataset"]["name"] == FOLDER and not receipt["rehearsal"]:
         raise UsageError(
             f"A run holds no path of your machine. Say where the images of {run.dataset} are: "
-            f"zoo evaluate {run.directory} --source FOLDER"
+            f"zoo evaluate {run.quoted} --source FOLDER"
         )
     prepared = Prepared(request_of(run, source), run.resolved)
     data = prepared.data(reporter)
@@ -42,9 +41,11 @@ def evaluate(run: Run, source: Path | None, reporter: Reporter, verbose: bool = 
         raise DataError(
             f"The images of {run.dataset} are not those the run was tested on: {_changes(run, prepared, data)}. "
             "To measure the run on images that it did not learn from, a folder per class: "
-            f"zoo evaluate {run.directory} --on FOLDER"
+            f"zoo evaluate {run.quoted} --on FOLDER"
         )
     session, model = engines.restore(run, verbose)
+    from zoo.runs.finish import measure, reported_part  # it imports TensorFlow, which is quiet by now
+
     name, part = reported_part(data)
     return measure(session, model, part, run.resolved.recipe.flip_average, run, name, write=False)
 

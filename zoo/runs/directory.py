@@ -213,11 +213,11 @@ def runs_root() -> Path:
     return Path(os.environ.get("ZOO_RUNS") or "runs").expanduser()
 
 
-def new_directory(architecture: str, dataset: str, output: Path | None) -> Path:
-    """Make and return the directory of a new run: `output`, which must be new or empty, or a fresh one."""
-    if output is None:
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        output = runs_root() / f"{architecture}-{dataset}" / f"{stamp}-{os.urandom(3).hex()}"
+def check_new(output: Path) -> None:
+    """Raise UsageError unless `output` is a directory that is new, or can be made, or is empty."""
+    above = next((place for place in output.absolute().parents if place.exists()), None)
+    if above is not None and not above.is_dir():
+        raise UsageError(f"--output must be a directory. Received: {output}, and {above} is a file")
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output must be a directory. Received: {output}, which is a file")
     if output.is_dir() and any(output.iterdir()):
@@ -225,6 +225,14 @@ def new_directory(architecture: str, dataset: str, output: Path | None) -> Path:
             f" To go on with it: zoo train --resume {shlex.quote(str(output))}" if (output / RECEIPT).exists() else ""
         )
         raise UsageError(f"--output must be a new or an empty directory. Received: {output}.{hint}")
+
+
+def new_directory(architecture: str, dataset: str, output: Path | None) -> Path:
+    """Make and return the directory of a new run: `output`, which must be new or empty, or a fresh one."""
+    if output is None:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        output = runs_root() / f"{architecture}-{dataset}" / f"{stamp}-{os.urandom(3).hex()}"
+    check_new(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -22,7 +22,7 @@ from zoo.recipes import ENGINE_KEYS, Recipe, ResolvedRecipe, resolve
 from zoo.registry import Plugin, Registry
 from zoo.runs import closing, kept
 from zoo.runs import receipt as receipts
-from zoo.runs.directory import Run, new_directory
+from zoo.runs.directory import Run, check_new, new_directory
 from zoo.runs.request import Request, located, request_of
 from zoo.session import Session
 from zoo.training import budget
@@ -65,6 +65,7 @@ class Prepared:
             request.overrides,
         )
         check_against_card(resolved.recipe, self.architecture)
+        check_own_loop(resolved)
         if request.minutes is not None:
             budget.check(request.minutes, resolved.origins, request.rehearse)
         if not request.rehearse:
@@ -166,6 +167,31 @@ def check_parts(recipe: Recipe, data: Data) -> None:
         )
 
 
+def check_asked(prepared: Prepared, data: Data) -> None:
+    """Raise UsageError if a part is smaller than the user asked for; a recipe's wish is scaled, and that is noted."""
+    resolved = prepared.resolved
+    if prepared.request.rehearse:
+        return
+    for key, part in (("validation", data.validation), ("test", data.test)):
+        asked = getattr(resolved.recipe, key)
+        if resolved.origins[key] in ("--set", "argument") and len(part) < asked:
+            images = sum(map(len, data.parts.values()))
+            raise UsageError(
+                f"{key} takes at most half of the images that train, and {data.name} has {images:,} in all. "
+                f"Received: {key} = {asked:,}"
+            )
+
+
+def check_own_loop(resolved: ResolvedRecipe) -> None:
+    """Raise UsageError for keys that the user set and gradient descent's own loop would pass over."""
+    passed_over = _set_by_user(resolved)
+    if resolved.recipe.optimizer == "gradient-descent" and passed_over:
+        raise UsageError(
+            f"optimizer = gradient-descent is a loop of its own, which knows no {', '.join(passed_over)}. "
+            "Leave that out, or train in the zoo's engine: --set optimizer=adamw"
+        )
+
+
 # training -----------------------------------------------------------------------------------------------------
 
 
@@ -174,8 +200,11 @@ def train(
 ) -> Run:
     """Train a new run to its end and return it. `check` may refuse the data before there is a run."""
     started, began = datetime.now(UTC), time.monotonic()
+    if request.output is not None:
+        check_new(request.output)
     prepared = Prepared(request)
     data = prepared.data(reporter)
+    check_asked(prepared, data)
     if check is not None:
         check(data)
     threads = start_frameworks(default_threads(), verbose)
@@ -275,11 +304,16 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: S
     return run
 
 
+def _set_by_user(resolved: ResolvedRecipe) -> list[str]:
+    """The engine's keys that the user set."""
+    origins = resolved.origins
+    # a recipe of a plugin names its file with folders ("zoo_cnn/recipes/mnist.toml:3"): it knows its own loop
+    return [key for key in ENGINE_KEYS if origins[key] != "core" and "/" not in origins[key]]
+
+
 def _note_passed_over(active: ActiveRun, prepared: Prepared) -> None:
     """Say which keys that the user set may have had no effect, where the architecture trained by a loop of its own."""
-    origins = active.resolved.origins
-    # a recipe of a plugin names its file with folders ("zoo_cnn/recipes/mnist.toml:3"): it knows its own loop
-    changed = [key for key in ENGINE_KEYS if origins[key] != "core" and "/" not in origins[key]]
+    changed = _set_by_user(active.resolved)
     if changed and not active.used_the_engine:
         active.reporter.note(
             f"{prepared.architecture.name} trained by its own loop (zoo_train), which may pass over "
@@ -293,6 +327,8 @@ def _announce(run: Run, data: Data, reporter: Reporter) -> None:
     reporter.note(f"{run.title}: {parts} images, {receipt['precision']}, seed {receipt['spec']['seed']}")
     for note in data.notes:
         reporter.note(f"  {note}")
+    if not len(data.validation):
+        reporter.note("  there is no validation part: what is called validation below is measured on the test images")
     reporter.note(f"  {run.directory}")
 
 

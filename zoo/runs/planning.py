@@ -36,6 +36,7 @@ def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Pla
     reporter, began = Reporter(quiet=quiet), time.monotonic()
     prepared = Prepared(request)
     data = prepared.data(reporter)
+    pipeline.check_asked(prepared, data)
     pipeline.start_frameworks(default_threads(), verbose)
     from zoo.training import distribution, forecast, probe
     from zoo.training.engine import Trainer

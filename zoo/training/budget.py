@@ -125,7 +125,7 @@ def check(minutes: float, origins: Mapping[str, str], rehearse: bool) -> None:
 
 def apply(prepared: Prepared, data: Data, devices: Sequence[str], reporter: Reporter, began: float) -> None:
     """Measure, and set the epochs and steps of a request for `minutes` counted from `began` (monotonic seconds)."""
-    from zoo.training import distribution
+    from zoo.training import distribution, probe
     from zoo.training.feeder import Plan
 
     request, resolved, spec = prepared.request, prepared.resolved, prepared.spec()
@@ -145,6 +145,8 @@ def apply(prepared: Prepared, data: Data, devices: Sequence[str], reporter: Repo
             model = prepared.session.build(spec, precision)
         return distribution.make_trainer(model, steady.recipe, recipe.image_size, strategy)
 
+    if recipe.freeze and probe.applies(make().model, recipe):
+        raise UsageError("--minutes fits the steps of a whole network; a head alone takes as long as its features do")
     reporter.note(f"Measuring, to fit the training into {minutes:g} minutes ...")
     measuring = min(max(60 * minutes * SHARE_MEASURED, LEAST_MEASURED), MOST_MEASURED)
     measured = measure(make, steady, data.train, measuring)
