@@ -139,9 +139,17 @@ def test_other_images_and_the_runs_own_exclude_each_other(run: Run, digits: Path
 
 def test_a_run_on_a_folder_asks_where_the_folder_is(run: Run, capsys) -> None:
     assert main(["evaluate", str(run.directory)]) == 2
-    assert (
-        f"Say where the images of digits are: zoo evaluate {run.directory} --source FOLDER" in capsys.readouterr().err
-    )
+    assert f"Say where the images of digits are: zoo evaluate {run.quoted} --source FOLDER" in capsys.readouterr().err
+
+
+def test_drawing_a_run_on_a_folder_asks_for_it_only_where_a_figure_needs_it(
+    run: Run, digits: Path, tmp_path: Path, capsys
+) -> None:
+    command = ["visualize", str(run.directory), "--output", str(tmp_path)]
+    assert main([*command, "--only", "confusion"]) == 0
+    assert f"are: zoo visualize {run.quoted} --source FOLDER" in capsys.readouterr().err
+    assert main([*command, "--only", "confusion", "--image", str(digits / "one" / "1.png")]) == 0
+    assert "--source" not in capsys.readouterr().err
 
 
 def refusal(run: Run, source: Path) -> str:
@@ -149,7 +157,7 @@ def refusal(run: Run, source: Path) -> str:
         zoo.evaluate(run, source=source, quiet=True)
     message = str(caught.value)
     assert message.startswith("The images of digits are not those the run was tested on: ")
-    assert message.endswith(f"a folder per class: zoo evaluate {run.directory} --on FOLDER")
+    assert message.endswith(f"a folder per class: zoo evaluate {run.quoted} --on FOLDER")
     return message
 
 

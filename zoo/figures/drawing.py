@@ -97,7 +97,10 @@ def draw_run(run: Run, wishes: Wishes, quiet: bool, verbose: bool) -> list[Path]
     reporter = Reporter(quiet=quiet)
     prepare = read_spec(run.model_directory).get("prepare", "")
     chosen = photos.load(wishes.images, spec, recipe.resize, recipe.interpolation, prepare)
-    session, data = _images_of(run, wishes.source, reporter)
+    if chosen and not _needs_images(wishes.only):
+        session, data = _session(run), None
+    else:
+        session, data = _images_of(run, wishes.source, reporter)
     if data is None and not chosen:
         chosen = photos.default(spec, recipe.resize, recipe.interpolation)
     pipeline.start_frameworks(run.receipt["threads"], verbose)
@@ -106,6 +109,13 @@ def draw_run(run: Run, wishes: Wishes, quiet: bool, verbose: bool) -> list[Path]
     view = View(spec, chosen, wishes.layers, wishes.only)
     folder = wishes.output or run.directory / "figures"
     return draw(session, rebuild(run, session), data, DrawnRun(run), view, folder)
+
+
+def _needs_images(only: tuple[str, ...]) -> bool:
+    """Whether some of the figures, where their pictures are given, need the data set's images; a plugin's may."""
+    from zoo.figures import entry_of
+
+    return not only or any(entry is None or entry.needs == "images" for entry in map(entry_of, only))
 
 
 def draw_without_data(run: Run, pictures: tuple[Path, ...], folder: Path) -> list[Path]:
@@ -118,7 +128,7 @@ def draw_without_data(run: Run, pictures: tuple[Path, ...], folder: Path) -> lis
 
     spec, recipe = run.spec, run.resolved.recipe
     chosen = photos.load(pictures, spec, recipe.resize, recipe.interpolation)
-    session = Session(Registry.discover().get("architecture", spec.name))
+    session = _session(run)
     pipeline.start_frameworks(run.receipt["threads"])
     from zoo.runs.finish import rebuild
 
@@ -126,13 +136,21 @@ def draw_without_data(run: Run, pictures: tuple[Path, ...], folder: Path) -> lis
     return draw(session, rebuild(run, session), None, DrawnRun(run), view, folder)
 
 
+def _session(run: Run) -> Session:
+    """A session for a run without its images."""
+    return Session(Registry.discover().get("architecture", run.spec.name))
+
+
 def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Session, Data | None]:
     """The run's session with its images; without them, and a note why, if they are not at hand."""
     from zoo.runs.pipeline import Prepared
-    from zoo.runs.request import request_of
+    from zoo.runs.request import request_of, unplaced
 
     receipt = run.receipt
-    name, dataset = receipt["spec"]["name"], receipt["dataset"]["name"]
+    dataset = receipt["dataset"]["name"]
+    if missing := unplaced(run, source, "visualize"):
+        reporter.note(f"Figures that need images are left out: {missing}")
+        return _session(run), None
     try:
         prepared = Prepared(request_of(run, source), run.resolved)
         data = prepared.data(reporter)
@@ -140,7 +158,7 @@ def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Sessi
         if source is not None:
             raise
         reporter.note(f"Figures that need images of {dataset} are left out: {error}")
-        return Session(Registry.discover().get("architecture", name)), None
+        return _session(run), None
     if data.split_hash != receipt["dataset"]["split_hash"]:
         reporter.note(f"Figures that need images are left out: those of {dataset} here are not those of the run")
         return prepared.session, None

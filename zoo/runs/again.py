@@ -12,7 +12,7 @@ from zoo.errors import DataError, UsageError, nearest
 from zoo.files import sha256_of
 from zoo.progress import Reporter
 from zoo.runs.directory import Run
-from zoo.runs.request import FOLDER, request_of
+from zoo.runs.request import request_of, unplaced
 
 if TYPE_CHECKING:
     from zoo.prediction.cold import Prediction
@@ -30,11 +30,8 @@ def evaluate(run: Run, source: Path | None, reporter: Reporter, verbose: bool = 
 
     run.require_finished()
     receipt = run.receipt
-    if source is None and receipt["dataset"]["name"] == FOLDER and not receipt["rehearsal"]:
-        raise UsageError(
-            f"A run holds no path of your machine. Say where the images of {run.dataset} are: "
-            f"zoo evaluate {run.quoted} --source FOLDER"
-        )
+    if missing := unplaced(run, source, "evaluate"):
+        raise UsageError(missing)
     prepared = Prepared(request_of(run, source), run.resolved)
     data = prepared.data(reporter)
     if data.split_hash != receipt["dataset"]["split_hash"]:
@@ -76,7 +73,7 @@ def _gone(run: Run, data: Data) -> list[str]:
 
 def _newer(examples: Examples, started: str) -> list[str]:
     """The files that came after the run began."""
-    began = datetime.fromisoformat(started).timestamp()
+    began = datetime.fromisoformat(started).timestamp() + 1  # it is told to the second
     files = [(example.key, example.image) for example in examples.iterate() if isinstance(example.image, Path)]
     return [key for key, path in files if path.exists() and max(path.stat().st_mtime, path.stat().st_ctime) > began]
 

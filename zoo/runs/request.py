@@ -85,6 +85,17 @@ def request_of(run: Run, source: Path | None) -> Request:
     )
 
 
+def unplaced(run: Run, source: Path | None, verb: str) -> str:
+    """What to tell a person who did not say where the folder of the run's images is; "" where nobody need."""
+    receipt = run.receipt
+    if source is not None or receipt["dataset"]["name"] != FOLDER or receipt["rehearsal"]:
+        return ""
+    return (
+        f"A run holds no path of your machine. Say where the images of {run.dataset} are: "
+        f"zoo {verb} {run.quoted} --source FOLDER"
+    )
+
+
 def located(request: Request, registry: Registry) -> Request:
     """The request, with a path in place of a data set's name turned into the data set `folder` and its source.
 
