@@ -11,8 +11,9 @@ import pytest
 from zoo.errors import DataError, PluginError
 from zoo.recipes import Recipe
 from zoo.registry import Plugin
+from zoo.runs.directory import write_figures
 from zoo.session import Session
-from zoo.types import Data, History, Part, Source, Spec
+from zoo.types import Data, Figure, History, Part, Source, Spec, View
 
 SPEC = Spec("net", 8, 8, 1, ("a", "b", "c"))
 
@@ -274,3 +275,67 @@ def test_a_plugins_figure_replaces_cores_of_the_same_name(plugin):
     figures = session.figures(session.build(SPEC), None, None)
     assert figures["diagram"].caption == "Mine."
     assert "own" in figures
+
+
+DRAWING = (
+    NET
+    + """
+from zoo import Figure, ZooError
+
+@hookimpl
+def {hook}(model):
+    yield Figure('own', b'<svg/>', 'svg', 'Own.')
+    {then}
+"""
+)
+
+BAD_FIGURES = [
+    ("yield 3", "a figure is a zoo.Figure. Received: int 3"),
+    (
+        "yield Figure('../../mine x/y', b'<svg/>', 'svg', 'A')",
+        "a figure's name is letters, digits, '.', '_' and '-'. Received: '../../mine x/y'",
+    ),
+    ("yield Figure('a', '<svg/>', 'svg', 'A')", "the content of figure 'a' is bytes. Received: str '<svg/>'"),
+    ("yield Figure('a', b'', 'exe', 'A')", "the format of figure 'a' is 'svg' or 'png'. Received: 'exe'"),
+    ("yield Figure('a', b'', 'svg', None)", "the caption of figure 'a' is text. Received: NoneType None"),
+    ("raise ZooError('no colours today')", "no colours today"),
+    ("raise SystemExit(3)", "SystemExit: 3"),
+]
+
+
+@pytest.mark.parametrize(("then", "said"), BAD_FIGURES)
+def test_a_bad_figure_is_reported_with_its_plugin_and_takes_no_other_with_it(plugin, caplog, then, said):
+    session = Session(plugin(DRAWING.format(hook="zoo_visualize", then=then)))
+    with caplog.at_level(logging.WARNING, "zoo"):
+        assert set(session.figures(session.build(SPEC), None, None, View(only=("layers",)))) == {"layers", "own"}
+    assert f"architecture 'net' of their-dist 1.2 failed to draw: {said}" in caplog.text
+
+
+@pytest.mark.parametrize(("then", "said"), BAD_FIGURES)
+def test_a_bad_figure_of_a_network_in_training_stops_no_run(plugin, caplog, then, said):
+    session = Session(plugin(DRAWING.format(hook="zoo_watch", then=then)))
+    with caplog.at_level(logging.WARNING, "zoo"):
+        assert set(session.watched(session.build(SPEC), None, 5)) == {"own"}
+    assert f"'net' of their-dist 1.2 failed to draw: {said}" in caplog.text
+
+
+def test_strict_makes_a_bad_figure_fatal(plugin):
+    session = Session(plugin(DRAWING.format(hook="zoo_visualize", then="yield 3")), strict=True)
+    with pytest.raises(PluginError, match=r"'net' of their-dist 1.2 failed in zoo_visualize: a fig.*\n.*ZOO_DISABLE"):
+        session.figures(session.build(SPEC), None, None)
+
+
+def test_a_figure_that_a_loop_of_its_own_writes_outside_the_run_names_the_plugin(plugin, tmp_path):
+    code = NET + (
+        "\nfrom zoo import Figure\n@hookimpl\ndef zoo_train(model, run):\n"
+        "    run.figure(Figure('../mine', b'<svg/>', 'svg', 'Mine.'))\n"
+    )
+    session = Session(plugin(code))
+
+    class Drawing:
+        def figure(self, figure: Figure) -> None:
+            write_figures([figure], tmp_path / "run" / "figures")
+
+    with pytest.raises(PluginError, match=r"'net' of their-dist 1.2 failed in zoo_train: .*Received: '../mine'"):
+        session.train(session.build(SPEC), empty_data(), Recipe(), Drawing())
+    assert not list(tmp_path.rglob("mine.svg"))

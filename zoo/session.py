@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from zoo import defaults
+from zoo import boundary, defaults
 from zoo.errors import PluginError, ZooError, nearest
 from zoo.hookspecs import HOOKS_OF, REQUIRED, ZooSpecs, hook_names
 from zoo.registry import TITLES, Plugin
@@ -206,21 +206,19 @@ class Session:
 
     def _drawn(self, hook: str, **arguments: Any) -> dict[str, Figure]:
         figures: dict[str, Figure] = {}
-        implementations = getattr(self._manager.hook, hook).get_hookimpls()
-        for implementation in implementations:  # registered first, called first: core, then the plugins
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():  # core's first, then the plugins'
             owner = self._owners.get(id(implementation.plugin))
             try:
                 with traced(hook, self._title(implementation)):
                     drawn: Any = implementation.function(*[arguments[name] for name in implementation.argnames])
-                    produced: list[Figure] = list(drawn)
-            except ZooError:
-                raise
-            except Exception as error:
-                if owner is None or self.strict:
+                    for figure in drawn:  # what came before a failure is kept
+                        figures[boundary.checked_figure(figure).name] = figure
+            except (Exception, SystemExit) as error:
+                if owner is None:
                     raise
-                _log.warning("%s failed to draw: %s: %s", owner.title, type(error).__name__, error)
-                continue
-            figures.update({figure.name: figure for figure in produced})
+                if self.strict:
+                    raise self._failed(owner, hook, error) from error
+                _log.warning("%s failed to draw: %s", owner.title, _said(error))
         return figures
 
     # observers ----------------------------------------------------------------------------------------------
@@ -250,11 +248,17 @@ class Session:
             implementation = getattr(self._manager.hook, hook).get_hookimpls()[-1]
             if id(implementation.plugin) not in self._owners:
                 raise  # core's own default failed: that is no plugin's fault
-            raise PluginError(
-                f"{plugin.title} failed in {hook}: {type(error).__name__}: {error}\n{plugin.remedy}"
-            ) from error
+            raise self._failed(plugin, hook, error) from error
+
+    def _failed(self, plugin: Plugin, hook: str, error: BaseException) -> PluginError:
+        return PluginError(f"{plugin.title} failed in {hook}: {_said(error)}\n{plugin.remedy}")
 
     def _broken(self, plugin: Plugin, hook: str, wanted: str, received: Any) -> PluginError:
         return PluginError(
             f"{plugin.title}: {hook} must return {wanted}. Received: {type(received).__name__}\n{plugin.remedy}"
         )
+
+
+def _said(error: BaseException) -> str:
+    """An error in words; what is written for people needs no type."""
+    return str(error) if isinstance(error, boundary.Broken | ZooError) else f"{type(error).__name__}: {error}"
