@@ -11,8 +11,9 @@ import pytest
 from zoo.errors import DataError, PluginError
 from zoo.recipes import Recipe
 from zoo.registry import Plugin
+from zoo.runs.directory import write_figures
 from zoo.session import Session
-from zoo.types import Data, History, Part, Source, Spec
+from zoo.types import Data, Figure, History, Part, Source, Spec, View
 
 SPEC = Spec("net", 8, 8, 1, ("a", "b", "c"))
 
@@ -124,6 +125,26 @@ def test_precision_is_set_around_the_build_and_put_back(plugin):
             """,
             "finite logits",
         ),
+        ("return keras.Sequential", r"zoo_build must return a keras.Model.*Received: the class Sequential itself"),
+        (
+            """
+            class Raising(tf.Module):
+                def __init__(self): self.w = tf.Variable(tf.ones((64, 3)))
+                def __call__(self, images, training=False): return {}["hidden"]
+            return Raising()
+            """,
+            "Received: KeyError: 'hidden'",
+        ),
+        (
+            """
+            class Odd(tf.Module):
+                def __call__(self, images, training=False): return images
+                @property
+                def variables(self): raise RuntimeError("not yet")
+            return Odd()
+            """,
+            "RuntimeError: not yet",
+        ),
         (
             """
             class Own(keras.Model):
@@ -139,6 +160,7 @@ def test_what_breaks_the_contract_of_build_is_refused_with_what_was_received(plu
     with pytest.raises(PluginError, match=message) as caught:
         build_with(plugin, body)
     assert "'net' of their-dist 1.2" in str(caught.value)
+    assert "ZOO_DISABLE=net" in str(caught.value)
 
 
 def test_a_failure_inside_a_plugin_names_it_and_how_to_be_rid_of_it(plugin):
@@ -223,8 +245,94 @@ def test_a_data_set_that_returns_something_else_is_refused(plugin):
         Session(plugin(NET), wrong).examples(Source(None, ()))
 
 
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("('a', 'b'), lambda: iter(()), 'x', None", "count is a whole number. Received: None"),
+        (
+            "('a', 'b'), lambda: iter(()), None, 0",
+            "signature is a text that changes with the source",
+        ),
+        ("['a', 'b'], lambda: iter(()), 'x', 0", "class_names is a tuple of names. Received: list"),
+        ("('a',), lambda: iter(()), 'x', 0", "class_names are two or more, all different. Received: tuple"),
+        ("('a', 'a'), lambda: iter(()), 'x', 0", "class_names are two or more, all different. Received: tuple"),
+        ("('a', 'b'), iter(()), 'x', 0", "iterate is a function that starts a pass over all. Received: tuple_iterator"),
+    ],
+)
+def test_a_description_that_breaks_the_contract_is_refused_before_anything_is_read(plugin, returned, said):
+    wrong = plugin(DATASET.format(body=f"return Examples({returned})"), "dataset", "set")
+    with pytest.raises(PluginError) as caught:
+        Session(plugin(NET), wrong).examples(Source(None, ()))
+    assert f"data set 'set' of their-dist 1.2 failed in zoo_examples: {said}" in str(caught.value)
+    assert "ZOO_DISABLE=set" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("yield ('k', 0, None, b'')", "it must give zoo.Example. Received: tuple"),
+        ("yield Example(7, 0, None, b'')", "a key is a text, not empty. Received: int 7"),
+        ("yield Example('k', 0.9, None, b'')", "from 0 to 1, the last class. Received: float 0.9"),
+        ("yield Example('k', '1', None, b'')", "the label of example 'k' is a whole number from 0 to 1"),
+        ("yield Example('k', 2, None, b'')", "Received: int 2"),
+        (
+            "yield Example('k', 0, 'valid', b'')",
+            "is 'train', 'test' or None. Received: 'valid'",
+        ),
+        ("yield Example('k', 0, None, 'k.png')", "Received: str 'k.png'. A file is a pathlib.Path"),
+        ("for _ in range(2): yield Example('k', 0, None, b'')", "each key comes once. Received: 'k' again"),
+        ("yield Example('k', 0, None, b'')", "count is that of all examples. Received: count 2, and 1 examples"),
+        ("yield 1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_an_example_that_breaks_the_contract_names_its_data_set(plugin, given, said):
+    body = f"def iterate():\n        {given}\n    return Examples(('a', 'b'), iterate, 'x', 2)"
+    code = "from zoo import Example\n" + DATASET.format(body=body)
+    examples = Session(plugin(NET), plugin(code, "dataset", "set")).examples(Source(None, ()))
+    with pytest.raises(PluginError) as caught:
+        list(examples.iterate())
+    assert "data set 'set' of their-dist 1.2 failed in Examples.iterate: " in str(caught.value)
+    assert said in str(caught.value)
+    assert "ZOO_DISABLE=set" in str(caught.value)
+
+
+def test_a_label_may_be_numpys_and_becomes_a_plain_number(plugin):
+    body = "return Examples(('a', 'b'), lambda: iter([Example('k', np.uint8(1), None, b'')]), 'x', 1)"
+    code = "import numpy as np\nfrom zoo import Example\n" + DATASET.format(body=body)
+    (example,) = Session(plugin(NET), plugin(code, "dataset", "set")).examples(Source(None, ())).iterate()
+    assert (example.label, type(example.label)) == (1, int)
+
+
+def test_a_file_that_cant_be_read_is_no_fault_of_the_plugins(plugin):
+    body = "def iterate():\n        yield open('/nowhere/at/all')\n    return Examples(('a', 'b'), iterate, 'x', 2)"
+    examples = Session(plugin(NET), plugin(DATASET.format(body=body), "dataset", "set")).examples(Source(None, ()))
+    with pytest.raises(FileNotFoundError):
+        list(examples.iterate())
+
+
+def test_a_network_that_fails_in_cores_own_prediction_is_named(plugin):
+    code = (
+        NET
+        + """
+import tensorflow as tf
+
+class Later(tf.Module):
+    def __init__(self):
+        self.w = tf.Variable(tf.ones((64, 3)))
+    def __call__(self, images, training=False):
+        if len(images) != 2:
+            raise RuntimeError("only two")
+        return tf.reshape(images, (-1, 64)) @ self.w
+"""
+    )
+    session = Session(plugin(code.replace("def zoo_build", "def zoo_build(spec):\n    return Later()\n\ndef unused")))
+    model = session.build(SPEC)
+    with pytest.raises(PluginError, match=r"'net' of their-dist 1.2 failed in zoo_predict: RuntimeError: only two\n"):
+        session.predict(model, np.zeros((3, 8, 8, 1), np.float32))
+
+
 def test_a_data_set_is_asked_before_the_architecture_is_imported(plugin):
-    set_ = plugin(DATASET.format(body="return Examples(('a',), lambda: iter(()), 'x', 0)"), "dataset", "set")
+    set_ = plugin(DATASET.format(body="return Examples(('a', 'b'), lambda: iter(()), 'x', 0)"), "dataset", "set")
     session = Session(plugin("raise RuntimeError('imported too early')"), set_)
     assert session.examples(Source(None, ())).count == 0
 
@@ -261,7 +369,7 @@ def test_strict_makes_an_observers_error_fatal(plugin):
     observer = plugin(OBSERVER.format(then="raise ValueError('no disk')"), "plugin", "watcher")
     session = Session(plugin(NET), observers=[observer], strict=True)
     session.load()
-    with pytest.raises(ValueError, match="no disk"):
+    with pytest.raises(PluginError, match=r"'watcher' of their-dist 1.2 failed in zoo_evaluated: ValueError: no disk"):
         session.notify("zoo_evaluated", run=None, step=5, metrics={})
 
 
@@ -274,3 +382,67 @@ def test_a_plugins_figure_replaces_cores_of_the_same_name(plugin):
     figures = session.figures(session.build(SPEC), None, None)
     assert figures["diagram"].caption == "Mine."
     assert "own" in figures
+
+
+DRAWING = (
+    NET
+    + """
+from zoo import Figure, ZooError
+
+@hookimpl
+def {hook}(model):
+    yield Figure('own', b'<svg/>', 'svg', 'Own.')
+    {then}
+"""
+)
+
+BAD_FIGURES = [
+    ("yield 3", "a figure is a zoo.Figure. Received: int 3"),
+    (
+        "yield Figure('../../mine x/y', b'<svg/>', 'svg', 'A')",
+        "a figure's name is letters, digits, '.', '_' and '-'. Received: '../../mine x/y'",
+    ),
+    ("yield Figure('a', '<svg/>', 'svg', 'A')", "the content of figure 'a' is bytes. Received: str '<svg/>'"),
+    ("yield Figure('a', b'', 'exe', 'A')", "the format of figure 'a' is 'svg' or 'png'. Received: 'exe'"),
+    ("yield Figure('a', b'', 'svg', None)", "the caption of figure 'a' is text. Received: None"),
+    ("raise ZooError('no colours today')", "no colours today"),
+    ("raise SystemExit(3)", "SystemExit: 3"),
+]
+
+
+@pytest.mark.parametrize(("then", "said"), BAD_FIGURES)
+def test_a_bad_figure_is_reported_with_its_plugin_and_takes_no_other_with_it(plugin, caplog, then, said):
+    session = Session(plugin(DRAWING.format(hook="zoo_visualize", then=then)))
+    with caplog.at_level(logging.WARNING, "zoo"):
+        assert set(session.figures(session.build(SPEC), None, None, View(only=("layers",)))) == {"layers", "own"}
+    assert f"architecture 'net' of their-dist 1.2 failed to draw: {said}" in caplog.text
+
+
+@pytest.mark.parametrize(("then", "said"), BAD_FIGURES)
+def test_a_bad_figure_of_a_network_in_training_stops_no_run(plugin, caplog, then, said):
+    session = Session(plugin(DRAWING.format(hook="zoo_watch", then=then)))
+    with caplog.at_level(logging.WARNING, "zoo"):
+        assert set(session.watched(session.build(SPEC), None, 5)) == {"own"}
+    assert f"'net' of their-dist 1.2 failed to draw: {said}" in caplog.text
+
+
+def test_strict_makes_a_bad_figure_fatal(plugin):
+    session = Session(plugin(DRAWING.format(hook="zoo_visualize", then="yield 3")), strict=True)
+    with pytest.raises(PluginError, match=r"'net' of their-dist 1.2 failed in zoo_visualize: a fig.*\n.*ZOO_DISABLE"):
+        session.figures(session.build(SPEC), None, None)
+
+
+def test_a_figure_that_a_loop_of_its_own_writes_outside_the_run_names_the_plugin(plugin, tmp_path):
+    code = NET + (
+        "\nfrom zoo import Figure\n@hookimpl\ndef zoo_train(model, run):\n"
+        "    run.figure(Figure('../mine', b'<svg/>', 'svg', 'Mine.'))\n"
+    )
+    session = Session(plugin(code))
+
+    class Drawing:
+        def figure(self, figure: Figure) -> None:
+            write_figures([figure], tmp_path / "run" / "figures")
+
+    with pytest.raises(PluginError, match=r"'net' of their-dist 1.2 failed in zoo_train: .*Received: '../mine'"):
+        session.train(session.build(SPEC), empty_data(), Recipe(), Drawing())
+    assert not list(tmp_path.rglob("mine.svg"))

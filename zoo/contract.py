@@ -38,18 +38,22 @@ def building(spec: Spec, precision: str) -> Iterator[None]:
         np.random.set_state(numpy_state)  # noqa: NPY002
 
 
-def check(model: Any, spec: Spec, precision: str, owner: str) -> None:
-    """Raise PluginError, with what was received, if `model` breaks the contract of `zoo_build`."""
+def check(model: Any, spec: Spec, precision: str, owner: str, remedy: str = "") -> None:
+    """Raise PluginError, with what was received, if `model` breaks the contract of `zoo_build`.
+
+    `owner` is the title of the architecture, `remedy` how to be rid of it.
+    """
 
     def broken(wanted: str, received: object) -> PluginError:
-        return PluginError(f"{owner}: zoo_build must return {wanted}. Received: {received}")
+        return PluginError(f"{owner}: zoo_build must return {wanted}. Received: {received}\n{remedy}".rstrip())
 
-    if model is None or not isinstance(model, Model):
-        raise broken("a keras.Model or a tf.Module with __call__(images, training)", type(model).__name__)
+    if isinstance(model, type) or not isinstance(model, Model):
+        received = f"the class {model.__name__} itself" if isinstance(model, type) else type(model).__name__
+        raise broken("a keras.Model or a tf.Module with __call__(images, training)", received)
     if isinstance(model, keras.Model) and type(model).train_step is not keras.Model.train_step:
         raise PluginError(
             f"{owner}: its model has a train_step of its own, which the engine would ignore. "
-            "Implement the hook zoo_train instead"
+            f"Implement the hook zoo_train instead\n{remedy}".rstrip()
         )
     if not model.variables:
         raise broken("a model whose variables exist", "a model without variables: create them in zoo_build")
@@ -58,7 +62,7 @@ def check(model: Any, spec: Spec, precision: str, owner: str) -> None:
     ramp = np.linspace(0, 255, num=int(np.prod(shape)), dtype=np.float32).reshape(shape)
     try:
         logits = model(tf.constant(ramp), training=False)
-    except (ValueError, TypeError, tf.errors.OpError) as error:
+    except Exception as error:
         raise broken(f"a model of float32 images {list(shape)}", f"{type(error).__name__}: {error}") from error
     if len(model.variables) != count:
         raise broken("a model whose variables exist", "a model that makes variables when first called")

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
-from zoo import defaults
+from zoo import boundary, defaults
 from zoo.errors import PluginError, ZooError, nearest
 from zoo.hookspecs import HOOKS_OF, REQUIRED, ZooSpecs, hook_names
 from zoo.registry import TITLES, Plugin
@@ -24,6 +28,7 @@ from zoo.types import Data, Examples, Figure, History, Model, RunContext, Source
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
 
+T = TypeVar("T")
 _log = logging.getLogger("zoo")
 
 
@@ -139,10 +144,23 @@ class Session:
 
     def examples(self, source: Source) -> Examples:
         """Ask the data set to describe itself. Raises its DataError where the data are missing."""
-        examples = self._call("zoo_examples", self._required_dataset(), source=source)
-        if not isinstance(examples, Examples):
-            raise self._broken(self._required_dataset(), "zoo_examples", "zoo.Examples", examples)
-        return examples
+        dataset = self._required_dataset()
+        try:
+            examples = boundary.checked_examples(self._call("zoo_examples", dataset, source=source))
+        except boundary.Broken as error:
+            raise self._failed(dataset, "zoo_examples", error) from error
+        found = partial(self._passed, dataset, "Examples.iterate", partial(boundary.checked_pass, examples))
+        others = partial(self._passed, dataset, "Examples.unlabelled", partial(boundary.checked_unlabelled, examples))
+        return replace(examples, iterate=found, unlabelled=others if examples.unlabelled else None)
+
+    def _passed(self, dataset: Plugin, what: str, iterate: Callable[[], Iterator[T]]) -> Iterator[T]:
+        """A pass over what a data set gives; its unexpected failure becomes a PluginError that names it."""
+        try:
+            yield from iterate()
+        except (ZooError, OSError):  # a file that can't be read is no fault of the plugin's
+            raise
+        except (Exception, SystemExit) as error:
+            raise self._failed(dataset, what, error) from error
 
     def fetch(self, cache: Path) -> Path:
         """Download the data set below `cache`."""
@@ -168,7 +186,12 @@ class Session:
 
         with contract.building(spec, precision):
             model = self._call("zoo_build", self.architecture, spec=spec)
-        contract.check(model, spec, precision, self.architecture.title)
+        try:
+            contract.check(model, spec, precision, self.architecture.title, self.architecture.remedy)
+        except ZooError:
+            raise
+        except Exception as error:  # of a property of its model, say
+            raise self._failed(self.architecture, "zoo_build", error) from error
         return model  # type: ignore[no-any-return]
 
     @property
@@ -206,21 +229,19 @@ class Session:
 
     def _drawn(self, hook: str, **arguments: Any) -> dict[str, Figure]:
         figures: dict[str, Figure] = {}
-        implementations = getattr(self._manager.hook, hook).get_hookimpls()
-        for implementation in implementations:  # registered first, called first: core, then the plugins
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():  # core's first, then the plugins'
             owner = self._owners.get(id(implementation.plugin))
             try:
                 with traced(hook, self._title(implementation)):
                     drawn: Any = implementation.function(*[arguments[name] for name in implementation.argnames])
-                    produced: list[Figure] = list(drawn)
-            except ZooError:
-                raise
-            except Exception as error:
-                if owner is None or self.strict:
+                    for figure in drawn:  # what came before a failure is kept
+                        figures[boundary.checked_figure(figure).name] = figure
+            except (Exception, SystemExit) as error:
+                if owner is None:
                     raise
-                _log.warning("%s failed to draw: %s: %s", owner.title, type(error).__name__, error)
-                continue
-            figures.update({figure.name: figure for figure in produced})
+                if self.strict:
+                    raise self._failed(owner, hook, error) from error
+                _log.warning("%s failed to draw: %s", owner.title, _said(error))
         return figures
 
     # observers ----------------------------------------------------------------------------------------------
@@ -228,15 +249,14 @@ class Session:
     def notify(self, hook: str, **arguments: Any) -> None:
         """Call an observer hook on each observer; one that raises is logged and does not stop the run."""
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-            owner = self._owners.get(id(implementation.plugin))
+            owner = self._owners[id(implementation.plugin)]
             try:
-                with traced(hook, self._title(implementation)):
+                with traced(hook, owner.title):
                     implementation.function(*[arguments[name] for name in implementation.argnames])
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if self.strict:
-                    raise
-                name = owner.title if owner else "an observer"
-                _log.warning("%s raised in %s: %s: %s", name, hook, type(error).__name__, error)
+                    raise self._failed(owner, hook, error) from error
+                _log.warning("%s raised in %s: %s: %s", owner.title, hook, type(error).__name__, error)
 
     # ----------------------------------------------------------------------------------------------------------
 
@@ -244,17 +264,32 @@ class Session:
         """Call a working hook. A plugin's unexpected failure becomes a PluginError that names it."""
         try:
             return self._invoke(hook, arguments)
-        except (ZooError, KeyboardInterrupt):
+        except ZooError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             implementation = getattr(self._manager.hook, hook).get_hookimpls()[-1]
-            if id(implementation.plugin) not in self._owners:
+            if id(implementation.plugin) not in self._owners and not _came_from(plugin, error):
                 raise  # core's own default failed: that is no plugin's fault
-            raise PluginError(
-                f"{plugin.title} failed in {hook}: {type(error).__name__}: {error}\n{plugin.remedy}"
-            ) from error
+            raise self._failed(plugin, hook, error) from error
+
+    def _failed(self, plugin: Plugin, hook: str, error: BaseException) -> PluginError:
+        return PluginError(f"{plugin.title} failed in {hook}: {_said(error)}\n{plugin.remedy}")
 
     def _broken(self, plugin: Plugin, hook: str, wanted: str, received: Any) -> PluginError:
         return PluginError(
             f"{plugin.title}: {hook} must return {wanted}. Received: {type(received).__name__}\n{plugin.remedy}"
         )
+
+
+def _said(error: BaseException) -> str:
+    """An error in words; what is written for people needs no type."""
+    return str(error) if isinstance(error, boundary.Broken | ZooError) else f"{type(error).__name__}: {error}"
+
+
+def _came_from(plugin: Plugin, error: BaseException) -> bool:
+    """Whether an error came out of a plugin's code that core called: its network's layers, say."""
+    module = sys.modules.get(plugin.value.partition(":")[0].strip())
+    place = str(plugin.folder or getattr(module, "__file__", None) or plugin.value)
+    frames = (frame.f_code.co_filename for frame, _ in walk_tb(error.__traceback__))
+    # TensorFlow rewrites the traceback of what fails as it is traced, and quotes it
+    return any(name.startswith(place) for name in frames) or ("in user code" in str(error) and place in str(error))

@@ -24,8 +24,9 @@ class Spec:
     """What a network is built for. `zoo_build` is a pure function of it.
 
     `height`, `width` are pixels, `channels` is 1 (grey) or 3 (RGB). `options` are the architecture's own
-    (the card names them); `weights` is None, or what the network begins with: a name on the card ("imagenet"),
-    or the path of a file. Core asks for them once, when a run begins.
+    (the card names them), as far as they were asked for: defaults are not filled in; `weights` is None, or what
+    the network begins with: a name on the card ("imagenet"), or the path of a file. Core asks for them once, when
+    a run begins.
     """
 
     name: str
@@ -174,7 +175,8 @@ class Data:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture: `name` is its file name without suffix, `caption` says what to see in it."""
+    """A picture: `name` is its file name without suffix (letters, digits, ".", "_" and "-"), `caption` says what to
+    see in it."""
 
     name: str
     content: bytes

@@ -536,6 +536,18 @@ def zoo_commands(group):
         assert "plugin 'broken' of broken-dist 1.0 can't be imported" in err
         assert zoo("--help")[0] == 0
 
+    def test_one_that_fails_names_its_plugin_and_how_to_be_rid_of_it(self, zoo, site) -> None:
+        self.add(site, "greeter", init=self.COMMAND.format(name="greet").replace('click.echo("hello")', "1 / 0"))
+        code, out, err = zoo("greet")
+        assert (code, out) == (3, "")
+        assert "plugin 'greeter' of greeter-dist 1.0 failed in its command greet: ZeroDivisionError" in err
+        assert "ZOO_DISABLE=greeter" in err
+
+    def test_what_click_raises_stays_clicks(self, zoo, site) -> None:
+        raising = 'raise click.ClickException("no greetings")'
+        self.add(site, "greeter", init=self.COMMAND.format(name="greet").replace('click.echo("hello")', raising))
+        assert zoo("greet") == (1, "", "Error: no greetings\n")
+
     def test_a_name_of_the_core_is_not_taken_over(self, zoo, site) -> None:
         self.add(site, "greedy", name="list")
         code, out, err = zoo("--help")

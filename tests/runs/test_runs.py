@@ -256,3 +256,11 @@ def test_a_history_that_is_none_is_an_error(content):
     (run.directory / "history.csv").write_bytes(content)
     with pytest.raises(ZooError, match=r"history\.csv can't be read as a history"):
         run.history  # noqa: B018
+
+
+def test_an_option_that_a_plugin_misses_is_not_taken_for_a_damaged_receipt():
+    run = make()
+    run.update(spec=run.receipt["spec"] | {"options": {"width": 2}})
+    assert run.spec.options["width"] == 2
+    with pytest.raises(KeyError, match="hidden"):
+        run.spec.options["hidden"]

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from zoo import api
-from zoo.errors import Interrupted, UsageError, ZooError
+from zoo.errors import Interrupted, PluginError, UsageError, ZooError
 from zoo.progress import Reporter
 from zoo.runs import active, pipeline
 from zoo.runs.directory import Run
@@ -39,6 +39,23 @@ def zoo_build(spec):
         layers.Dense(spec.classes, name="head"),
     ])
 """,
+    "broken_net.py": """
+import tensorflow as tf
+from zoo import hookimpl
+
+class Broken(tf.Module):
+    def __init__(self, spec):
+        self.weights = tf.Variable(tf.ones([spec.height * spec.width * spec.channels, spec.classes]))
+
+    def __call__(self, images, training=False):
+        if training:
+            raise RuntimeError("no training today")
+        return tf.reshape(images, [-1, self.weights.shape[0]]) @ self.weights
+
+@hookimpl
+def zoo_build(spec):
+    return Broken(spec)
+""",
     "toy_set.py": """
 import numpy as np
 from zoo import Example, Examples, hookimpl
@@ -56,7 +73,7 @@ def zoo_examples(source):
     return Examples(("red", "green", "blue"), examples, "toy-1", 420)
 """,
 }
-ENTRY_POINTS = "[zoo.architectures]\ntoy-net = toy_net\n[zoo.datasets]\ntoy-set = toy_set\n"
+ENTRY_POINTS = "[zoo.architectures]\ntoy-net = toy_net\nbroken-net = broken_net\n[zoo.datasets]\ntoy-set = toy_set\n"
 BASE = ["image_size=10", "batch_size=16", "epochs=3", "validation=30", "learning_rate=0.03"]
 AUGMENTATIONS = [
     "flip=true",
@@ -135,6 +152,15 @@ def test_it_learns(finished):
     assert run.metrics["count"] == 120
     assert run.metrics["accuracy"] > 0.75
     assert [row["epoch"] for row in run.history] == [1, 2, 3]
+
+
+def test_a_network_that_fails_in_cores_engine_is_named(tmp_path):
+    request = Request("broken-net", "toy-set", output=tmp_path / "run", settings=("image_size=10", "validation=30"))
+    with pytest.raises(PluginError) as caught:
+        pipeline.train(request, Reporter(quiet=True))
+    assert "architecture 'broken-net' of toy 1.0 failed in zoo_train: RuntimeError" in str(caught.value)
+    assert "no training today" in str(caught.value)
+    assert "ZOO_DISABLE=broken-net" in str(caught.value)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import click
 
@@ -55,4 +56,21 @@ def _commands_of(plugin: Plugin) -> dict[str, click.Command]:
             f"plugin {plugin.name!r} of {plugin.origin} failed in zoo_commands: {type(error).__name__}: {error}\n"
             f"{plugin.remedy}"
         ) from error
-    return dict(group.commands)
+    return {name: _answerable(command, plugin) for name, command in group.commands.items()}
+
+
+def _answerable(command: click.Command, plugin: Plugin) -> click.Command:
+    """The command, whose unexpected failure names the plugin that added it."""
+    invoke = command.invoke
+
+    def answerable(ctx: click.Context) -> Any:
+        try:
+            return invoke(ctx)
+        except (ZooError, click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            failure = f"failed in its command {command.name}: {type(error).__name__}: {error}"
+            raise PluginError(f"{plugin.title} {failure}\n{plugin.remedy}") from error
+
+    command.invoke = answerable  # type: ignore[method-assign]
+    return command

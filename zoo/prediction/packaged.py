@@ -61,7 +61,7 @@ class Packaged:
     def spec(self) -> Spec:
         """What the network is built for."""
         content = self.content
-        fields = {key: content[key] for key in _FIELDS}
+        fields = {key: content[key] for key in _FIELDS} | {"options": dict(content["options"])}
         return Spec(content["architecture"], class_names=tuple(content["class_names"]), **fields)
 
     def as_dict(self) -> dict[str, Any]:

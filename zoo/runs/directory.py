@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo.boundary import checked_figure
 from zoo.errors import UsageError, ZooError
 from zoo.files import atomic_write
 from zoo.recipes import ResolvedRecipe
@@ -122,7 +123,9 @@ class Run:
         """What the run's network was built for."""
         stored = self.receipt["spec"]
         try:
-            return Spec(**{**stored, "class_names": tuple(stored["class_names"])})
+            # plugins read them: a key that is missing there is not the file's fault
+            options = dict(stored.get("options", {}))
+            return Spec(**{**stored, "class_names": tuple(stored["class_names"]), "options": options})
         except TypeError as error:
             raise ZooError(f"{self.directory / RECEIPT} describes no network: {error}") from error
 
@@ -178,13 +181,14 @@ class Run:
 def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:
     """Write figures into `folder`, and their captions into its `captions.json`; return the figures' paths.
 
-    The captions stand in the order in which a reader meets the figures (`zoo.figures.CATALOGUE`).
+    The captions stand in the order in which a reader meets the figures (`zoo.figures.CATALOGUE`). Raises ValueError
+    for a figure that is none, or whose name would lead out of the folder.
     """
     from zoo.figures import in_order
 
     captions = captions_of(folder)
     written = []
-    for figure in figures:
+    for figure in map(checked_figure, figures):
         path = folder / f"{figure.name}.{figure.format}"
         atomic_write(path, figure.content)
         captions[path.name] = figure.caption

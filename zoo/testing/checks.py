@@ -105,6 +105,8 @@ def _where(error: BaseException) -> str:
     """The innermost line of code that is neither the zoo's nor an installed framework's."""
     own = str(Path(__file__).parent.parent)
     frameworks = ("tensorflow", "keras", "numpy", "pluggy", "cv2", "importlib")
+    if error.__cause__ is not None and (found := _where(error.__cause__)):
+        return found
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         parts = Path(frame.filename).parts
         if frame.filename.startswith((own, "<")) or any(name in parts for name in frameworks):

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo import boundary
 from zoo.data.images import UndecodableImage, decode, read
 from zoo.errors import DataError, UsageError
 from zoo.testing.checks import Fails, Skips, check, describe
 from zoo.testing.examples import SAMPLE, DatasetSubject, digest_of, one_pass, sampled
-from zoo.types import Examples, Source
+from zoo.types import Source
 
 LEAST_SHARE = 0.01
 """A fault of fewer images than that is the world's, not the plugin's."""
@@ -74,17 +75,12 @@ def describes(subject: DatasetSubject) -> None:
     except DataError as error:
         wanted = f"zoo check {subject.plugin.name} --source PATH, or `source` of the suite"
         raise Skips(f"its data are not here ({str(error).splitlines()[0]}): {wanted}") from error
-    if not isinstance(examples, Examples):
-        raise Fails(f"it returns a {type(examples).__name__}")
-    names = examples.class_names
-    if not isinstance(names, tuple) or not all(isinstance(name, str) and name for name in names):
-        raise Fails(f"class_names are {names!r}")
-    if len(set(names)) != len(names) or len(names) < 2:
-        raise Fails(f"there must be two or more different classes. Received: {names}")
-    if not isinstance(examples.count, int) or examples.count < 1:
-        raise Fails(f"count is {examples.count!r}")
-    if not isinstance(examples.signature, str) or not examples.signature:
-        raise Fails(f"signature is {examples.signature!r}")
+    try:
+        boundary.checked_examples(examples)
+    except boundary.Broken as error:
+        raise Fails(str(error)) from error
+    if not examples.count:
+        raise Fails("count is 0")
 
 
 @check(
