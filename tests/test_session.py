@@ -277,7 +277,7 @@ def test_a_description_that_breaks_the_contract_is_refused_before_anything_is_re
         ("yield Example('k', 2, None, b'')", "Received: int 2"),
         (
             "yield Example('k', 0, 'valid', b'')",
-            "is 'train', 'test' or None. Received: 'valid'",
+            "is 'train', 'validation', 'test' or None. Received: 'valid'",
         ),
         ("yield Example('k', 0, None, 'k.png')", "Received: str 'k.png'. A file is a pathlib.Path"),
         ("for _ in range(2): yield Example('k', 0, None, b'')", "each key comes once. Received: 'k' again"),

@@ -98,7 +98,9 @@ def _checked_example(example: Any, classes: int) -> Example:
             f"Received: {_shown(example.label)}"
         )
     if not (example.part is None or example.part in get_args(PartName)):
-        raise Broken(f"the part of example {example.key!r} is 'train', 'test' or None. Received: {example.part!r}")
+        raise Broken(
+            f"the part of example {example.key!r} is 'train', 'validation', 'test' or None. Received: {example.part!r}"
+        )
     _check_image(example.key, example.image)
     return example if type(example.label) is int else replace(example, label=label)
 

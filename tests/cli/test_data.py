@@ -118,7 +118,7 @@ def test_one_data_set_whose_plugin_fails_hides_no_other(zoo, site, monkeypatch: 
     assert (found["raises"], found["returns"], found["mnist"]) == ("broken", "broken", "yes")
     assert "raises is broken: " in err
     assert "failed in zoo_examples: KeyError: 'x'" in err
-    assert "zoo_examples must return zoo.Examples. Received: int" in err
+    assert "it must return zoo.Examples. Received: int" in err
     rows = {row["name"]: row for row in json.loads(zoo("data", "list", "--json")[1])}
     assert (rows["raises"]["found"], rows["mnist"]["found"], rows["mnist"]["reason"]) == ("broken", "yes", "")
     assert "KeyError" in rows["raises"]["reason"]
