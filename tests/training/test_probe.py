@@ -165,9 +165,9 @@ def test_several_epochs_weights_of_a_head_are_refused_before_the_features(tmp_pa
 
 
 def test_minutes_are_not_for_a_head_alone(tmp_path):
+    settings = tuple(setting for setting in SETTINGS if not setting.startswith("epochs"))
+    asked = Request("cnn-5x5", "mnist", settings=settings, output=tmp_path / "run", minutes=5.0)
     with pytest.raises(UsageError, match="a head alone takes as long as its features do"):
-        settings = tuple(setting for setting in SETTINGS if not setting.startswith("epochs"))
-        asked = Request("cnn-5x5", "mnist", settings=settings, output=tmp_path / "run", minutes=5.0)
         pipeline.train(asked, Reporter(quiet=True))
 
 
