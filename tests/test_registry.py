@@ -137,7 +137,8 @@ def test_a_disabled_plugin_is_a_row_that_cannot_be_used(site, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("nowhere", "its package 'nowhere' is not importable"),
+        ("nowhere", "its package 'nowhere' is not importable. Was it installed? A single module is named in "),
+        ("nowhere.inner", 'pyproject.toml: py-modules = ["nowhere"]'),
         ("net package", "its entry point must be module or module:object. Received: 'net package'"),
         ("net_package:", "its entry point must be module or module:object"),
         (":thing", "its entry point must be module or module:object"),

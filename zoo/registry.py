@@ -227,7 +227,9 @@ class _CardReader:
             except (ImportError, ValueError) as error:
                 return None, None, f"its package {package!r} can't be found: {error}"
             if spec is None:
-                return None, None, f"its package {package!r} is not importable"
+                # setuptools takes a folder beside a single module, `runs/` say, for the package that is meant
+                cause = f'Was it installed? A single module is named in pyproject.toml: py-modules = ["{package}"]'
+                return None, None, f"its package {package!r} is not importable. {cause}"
             if not spec.submodule_search_locations:
                 return None, None, ""
             folder = Path(next(iter(spec.submodule_search_locations)))

@@ -43,6 +43,18 @@ def blocks(page: Path) -> list[Block]:
     return [Block(language, code, match[1] if (match := named.match(code)) else "") for language, code in found]
 
 
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.name)
+def test_every_project_names_what_setuptools_installs(page) -> None:
+    """Left to guess, it takes a folder that a training or a data set made beside the module."""
+    found = blocks(page)
+    projects = [tomllib.loads(block.code) for block in found if block.file == "pyproject.toml"]
+    files = [Path(block.file) for block in found if block.language == "python" and block.file]
+    for project in projects:
+        named = project["tool"]["setuptools"]
+        assert named.get("py-modules", []) == [file.stem for file in files if len(file.parts) == 1]
+        assert named.get("packages", []) == [file.parts[0] for file in files if file.name == "__init__.py"]
+
+
 @pytest.fixture
 def workshop(tmp_path, monkeypatch) -> Iterator[Path]:
     """An empty folder to follow the guide in; what is installed there is forgotten afterwards."""
