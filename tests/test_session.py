@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import textwrap
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -185,7 +186,7 @@ def test_a_misspelt_hook_is_refused(plugin):
 
 def test_an_observer_that_trains_is_refused_by_name(plugin):
     observer = plugin("from zoo import hookimpl\n@hookimpl\ndef zoo_train(model): pass\n", "plugin", "watcher")
-    with pytest.raises(PluginError, match=r"'watcher'.*implements zoo_train, which is not for plugins"):
+    with pytest.raises(PluginError, match=r"'watcher'.*implements zoo_train, which is not for pl.*\n.*ZOO_DISABLE="):
         Session(plugin(NET), observers=[observer]).build(SPEC)
 
 
@@ -205,6 +206,42 @@ def test_an_overriding_hook_that_returns_nothing_is_an_error_and_core_does_not_s
     session = Session(plugin(NET + "\n@hookimpl\ndef zoo_train(model): pass\n"))
     with pytest.raises(PluginError, match=r"zoo_train must return a zoo.History. Received: NoneType"):
         session.train(session.build(SPEC), empty_data(), Recipe(), None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("[]", "a history has a row or more"),
+        ("[3]", "a row of the history is a dict of names and numbers. Received: int 3"),
+        ("[{'loss': 1.0}]", "each row of the history has a whole number as its step. Received: dict {'loss': 1.0}"),
+        ("[{'step': 0.5}]", "each row of the history has a whole number as its step"),
+        ("[{'step': 1, 'loss': 'low'}]", "a row of the history holds names and numbers. Received: 'loss': str 'low'"),
+        ("[{'step': 2}, {'step': 1}]", "the steps of a history do not go back. Received: step 1 after 2"),
+    ],
+)
+def test_a_history_that_breaks_the_contract_is_refused(plugin, rows, said):
+    session = Session(plugin(NET + f"\n@hookimpl\ndef zoo_train(model): return {rows}\n"))
+    running = SimpleNamespace(stopping=False)
+    with pytest.raises(PluginError) as caught:
+        session.train(session.build(SPEC), empty_data(), Recipe(), running)
+    assert f"'net' of their-dist 1.2 failed in zoo_train: {said}" in str(caught.value)
+
+
+def test_a_training_that_is_stopped_before_its_first_row_has_no_history(plugin):
+    session = Session(plugin(NET + "\n@hookimpl\ndef zoo_train(model): return []\n"))
+    assert session.train(session.build(SPEC), empty_data(), Recipe(), SimpleNamespace(stopping=True)) == []
+
+
+def test_a_network_that_ends_in_a_softmax_is_warned_of_once(plugin, caplog):
+    session = Session(plugin(NET.replace("Dense(spec.classes)", "Dense(spec.classes, activation='softmax')")))
+    with caplog.at_level(logging.WARNING, "zoo"):
+        session.build(SPEC)
+        session.build(SPEC)
+        Session(plugin(NET)).build(SPEC)
+    assert [record.getMessage() for record in caplog.records] == [
+        "architecture 'net' of their-dist 1.2: each row adds up to 1: these look like probabilities; "
+        "the network should return logits"
+    ]
 
 
 def test_core_predicts_by_forward_pass_and_softmax(plugin):
@@ -356,13 +393,14 @@ def test_observers_are_told(plugin):
     assert observer.load().SEEN == [(5, {"loss": 1.0})]
 
 
-def test_an_observer_that_raises_is_logged_with_its_origin_and_stops_nothing(plugin, caplog):
-    observer = plugin(OBSERVER.format(then="raise ValueError('no disk')"), "plugin", "watcher")
+@pytest.mark.parametrize("error", ["ValueError", "SystemExit"])
+def test_an_observer_that_raises_is_logged_with_its_origin_and_stops_nothing(plugin, caplog, error):
+    observer = plugin(OBSERVER.format(then=f"raise {error}('no disk')"), "plugin", "watcher")
     session = Session(plugin(NET), observers=[observer])
     session.load()
     with caplog.at_level(logging.WARNING, "zoo"):
         session.notify("zoo_evaluated", run=None, step=5, metrics={})
-    assert "'watcher' of their-dist 1.2 raised in zoo_evaluated: ValueError: no disk" in caplog.text
+    assert f"'watcher' of their-dist 1.2 raised in zoo_evaluated: {error}: no disk" in caplog.text
 
 
 def test_strict_makes_an_observers_error_fatal(plugin):

@@ -5,14 +5,16 @@ Every check raises `Broken`, a ValueError; whoever knows the plugin (`zoo.sessio
 
 from __future__ import annotations
 
+import math
 import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, get_args
 
-from zoo.types import Example, Examples, Figure, PartName
+from zoo.types import Example, Examples, Figure, History, PartName
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 FORMATS = ("svg", "png")
@@ -84,6 +86,28 @@ def checked_unlabelled(examples: Examples) -> Iterator[tuple[str, Any]]:
             raise Broken(f"unlabelled gives pairs of key and image. Received: {_shown(pair)}")
         _check_image(*pair)
         yield pair
+
+
+def checked_history(rows: list[Any]) -> History:
+    """Return the history that a loop of its own gave; curves are drawn of it, and the run's report."""
+    if not rows:
+        raise Broken(
+            "a history has a row or more: run.log(step, loss=...) adds one; return run.history. Received: none"
+        )
+    before = -math.inf
+    for row in rows:
+        if not isinstance(row, Mapping):
+            raise Broken(f"a row of the history is a dict of names and numbers. Received: {_shown(row)}")
+        for name, value in row.items():
+            if not isinstance(name, str) or isinstance(value, bool) or not isinstance(value, Real):
+                raise Broken(f"a row of the history holds names and numbers. Received: {name!r}: {_shown(value)}")
+        step = float(row.get("step", math.nan))
+        if not step.is_integer():
+            raise Broken(f"each row of the history has a whole number as its step. Received: {_shown(dict(row))}")
+        if step < before:
+            raise Broken(f"the steps of a history do not go back. Received: step {step:g} after {before:g}")
+        before = step
+    return rows if isinstance(rows, History) else History(rows)
 
 
 def _checked_example(example: Any, classes: int) -> Example:

@@ -38,10 +38,11 @@ def building(spec: Spec, precision: str) -> Iterator[None]:
         np.random.set_state(numpy_state)  # noqa: NPY002
 
 
-def check(model: Any, spec: Spec, precision: str, owner: str, remedy: str = "") -> None:
+def check(model: Any, spec: Spec, precision: str, owner: str, remedy: str = "") -> str:
     """Raise PluginError, with what was received, if `model` breaks the contract of `zoo_build`.
 
-    `owner` is the title of the architecture, `remedy` how to be rid of it.
+    Returns a warning of what is allowed and seldom meant, "" for none. `owner` is the title of the architecture,
+    `remedy` how to be rid of it.
     """
 
     def broken(wanted: str, received: object) -> PluginError:
@@ -75,8 +76,12 @@ def check(model: Any, spec: Spec, precision: str, owner: str, remedy: str = "") 
     dtype = tf.as_dtype(logits.dtype).name
     if dtype not in dtypes:
         raise broken(f"a model of {' or '.join(sorted(dtypes))} logits", dtype)
-    if not np.isfinite(tf.cast(logits, tf.float32).numpy()).all():
+    values = tf.cast(logits, tf.float32).numpy()
+    if not np.isfinite(values).all():
         raise broken("a model of finite logits", "logits with NaN or infinity for images in 0..255")
+    if (values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-3):
+        return "each row adds up to 1: these look like probabilities; the network should return logits"
+    return ""
 
 
 def parameters_of(model: Model) -> int:

@@ -79,7 +79,7 @@ class Session:
         self.dataset = dataset
         self.observers = tuple(observers)
         self.strict = strict
-        self._loaded = False
+        self._loaded = self._warned = False
         self._manager = pluggy.PluginManager("zoo")
         self._manager.add_hookspecs(ZooSpecs)
         self._owners: dict[int, Plugin] = {}
@@ -90,7 +90,10 @@ class Session:
     def _register(self, plugin: Plugin) -> set[str]:
         """Load a plugin, check that its hooks are of its kind, register it; return the hooks that it has."""
         implementation = plugin.load()
-        hooks = implemented_hooks(plugin, implementation)
+        try:
+            hooks = implemented_hooks(plugin, implementation)
+        except PluginError as error:
+            raise PluginError(f"{error}\n{plugin.remedy}") from error
         self._manager.register(implementation, name=f"{plugin.kind}:{plugin.name}")
         self._owners[id(implementation)] = plugin
         return hooks
@@ -187,11 +190,14 @@ class Session:
         with contract.building(spec, precision):
             model = self._call("zoo_build", self.architecture, spec=spec)
         try:
-            contract.check(model, spec, precision, self.architecture.title, self.architecture.remedy)
+            warning = contract.check(model, spec, precision, self.architecture.title, self.architecture.remedy)
         except ZooError:
             raise
         except Exception as error:  # of a property of its model, say
             raise self._failed(self.architecture, "zoo_build", error) from error
+        if warning and not self._warned:  # a run builds several times
+            self._warned = True
+            _log.warning("%s: %s", self.architecture.title, warning)
         return model  # type: ignore[no-any-return]
 
     @property
@@ -206,7 +212,12 @@ class Session:
         history = self._call("zoo_train", self.architecture, model=model, data=data, recipe=recipe, run=run)
         if not isinstance(history, list):
             raise self._broken(self.architecture, "zoo_train", "a zoo.History", history)
-        return history  # type: ignore[return-value]
+        if not history and run.stopping:  # before its first row
+            return History()
+        try:
+            return boundary.checked_history(history)
+        except boundary.Broken as error:
+            raise self._failed(self.architecture, "zoo_train", error) from error
 
     def predict(self, model: Model, images: Any) -> Any:
         """Return float32 probabilities [n, classes] of float32 images [n, height, width, channels], 0..255."""

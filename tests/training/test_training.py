@@ -163,6 +163,14 @@ def test_a_network_that_fails_in_cores_engine_is_named(tmp_path):
     assert "ZOO_DISABLE=broken-net" in str(caught.value)
 
 
+def test_an_observer_with_a_misspelt_hook_is_told_before_there_is_a_run(site, tmp_path):
+    site.package("watcher", init="from zoo import hookimpl\n@hookimpl\ndef zoo_run_begun(run): pass\n")
+    site.install("watcher", {"watcher": "watcher"}, group="zoo.plugins")
+    with pytest.raises(PluginError, match=r"of watcher 1.0 implements an unknown hook(.|\n)*ZOO_DISABLE=watcher"):
+        train(tmp_path / "run", BASE)
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(finished, tmp_path):
     run, settings = finished
     assert bits(train(tmp_path / "same", settings)) == bits(run)

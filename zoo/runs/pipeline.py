@@ -208,6 +208,7 @@ def train(
     if check is not None:
         check(data)
     threads = start_frameworks(default_threads(), verbose)
+    prepared.session.load()  # a plugin that can't be used leaves no run behind
     from zoo.training import distribution
 
     devices = distribution.choose(request.devices)
