@@ -118,7 +118,7 @@ def draw_without_data(run: Run, pictures: tuple[Path, ...], folder: Path) -> lis
 
     spec, recipe = run.spec, run.resolved.recipe
     chosen = photos.load(pictures, spec, recipe.resize, recipe.interpolation)
-    session = Session(Registry.discover().get("architecture", spec.name))
+    session = Session(run.architecture())
     pipeline.start_frameworks(run.receipt["threads"])
     from zoo.runs.finish import rebuild
 
@@ -132,7 +132,7 @@ def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Sessi
     from zoo.runs.request import request_of
 
     receipt = run.receipt
-    name, dataset = receipt["spec"]["name"], receipt["dataset"]["name"]
+    dataset, architecture = receipt["dataset"]["name"], run.architecture()
     try:
         prepared = Prepared(request_of(run, source), run.resolved)
         data = prepared.data(reporter)
@@ -140,7 +140,7 @@ def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Sessi
         if source is not None:
             raise
         reporter.note(f"Figures that need images of {dataset} are left out: {error}")
-        return Session(Registry.discover().get("architecture", name)), None
+        return Session(architecture), None
     if data.split_hash != receipt["dataset"]["split_hash"]:
         reporter.note(f"Figures that need images are left out: those of {dataset} here are not those of the run")
         return prepared.session, None
