@@ -136,3 +136,10 @@ def cache_folder() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("image-model-zoo", appauthor=False))
+
+
+def lies_in_a_copy(path: Path) -> list[str]:
+    """A note for who writes into a package, where that is an installed copy and no checkout (`pip install -e`)."""
+    if "site-packages" not in path.parts:
+        return []
+    return ["It lies in an installed copy of the package, and the next installation removes it. Better: --output DIR"]

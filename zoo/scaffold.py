@@ -12,6 +12,7 @@ from typing import Literal
 
 from zoo import __version__
 from zoo.errors import UsageError, ZooError
+from zoo.registry import TITLES, Registry
 
 Kind = Literal["architecture", "dataset"]
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -21,7 +22,7 @@ def create(kind: Kind, name: str, folder: Path) -> list[Path]:
     """Write the project into `folder`, which must be new or empty; return the files written.
 
     `name` is the public name, lower-case words joined by hyphens ("my-net"). Raises UsageError for another
-    name, ZooError for a folder that holds something.
+    name or one that an installed plugin has, ZooError for a folder that holds something.
     """
     if not _NAME.fullmatch(name):
         suggestion = "-".join(re.findall(r"[a-z0-9]+", name.lower())).lstrip("0123456789-") or "my-net"
@@ -32,6 +33,10 @@ def create(kind: Kind, name: str, folder: Path) -> list[Path]:
     taken = package == "tests" or package in sys.stdlib_module_names or find_spec(package)
     if keyword.iskeyword(package) or taken:
         raise UsageError(f"A package can't be called {package!r}: Python has the word, or another. Try: my-{name}")
+    for row in Registry.discover().of(kind):
+        if row.name == name:
+            clash = f"{TITLES[kind]} {name!r} comes with {row.origin}, and of two with one name none could be used"
+            raise UsageError(f"The {clash}. Received: {name!r}. Try: my-{name}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ZooError(f"{folder} exists and is not an empty folder. Choose another: --output FOLDER")
     written = []

@@ -209,6 +209,16 @@ def test_a_run_is_packed_and_then_asked_drawn_and_reported_without_it(digits_run
     assert "my-net on mnist" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("place", "warned"), [("lib/site-packages/my_net", True), ("src/my_net", False)])
+def test_who_packs_into_an_installed_copy_is_warned(place, warned, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ZOO_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(packaged, "pack_run", lambda run, name, **options: tmp_path / place / name)
+    assert main(["pack", "zoo:cnn/mnist", "digits"]) == 0
+    out, err = capsys.readouterr()
+    assert out.strip() == str(tmp_path / place / "digits")
+    assert ("Note: It lies in an installed copy of the package" in err) is warned
+
+
 def run_accuracy(folder):
     return json.loads((folder / "run" / "metrics.json").read_text())["accuracy"]
 

@@ -264,3 +264,19 @@ def test_an_option_that_a_plugin_misses_is_not_taken_for_a_damaged_receipt():
     assert run.spec.options["width"] == 2
     with pytest.raises(KeyError, match="hidden"):
         run.spec.options["hidden"]
+
+
+@pytest.mark.parametrize("command", [["visualize"], ["evaluate"], ["predict", "--engine", "tensorflow"]])
+def test_a_run_whose_plugin_is_gone_says_what_to_install(command, capsys, root):
+    versions = {"python": "3.12.1", "zoo": "0.1.0", "tensorflow": "2.21.0", "own-loop": "1.4", "--index-url=x": "1"}
+    run = make("own-loop", versions=versions | {"image-model-zoo": "0.1.0"}, export=True, strict=False)
+    (run.model_directory).mkdir()
+    spec = {"format": 1, "class_names": ["a", "b"], "flip_average": False}
+    (run.model_directory / "spec.json").write_text(json.dumps(spec))
+    (root / "photo.jpg").touch()
+    name, *options = command
+    files = [str(root / "photo.jpg")] if name == "predict" else []
+    assert main([name, str(run.directory), *files, *options]) == 2
+    said = capsys.readouterr().err
+    assert "There is no architecture 'own-loop'." in said
+    assert "This run was trained with own-loop 1.4, not installed here: pip install own-loop\n" in said

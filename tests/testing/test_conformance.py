@@ -59,6 +59,15 @@ def zoo_run_started(run):
         )
         assert "remedy: correct the name" in out
 
+    @pytest.mark.parametrize(("file", "state"), [("minst", "skipped"), ("mnist", "ok"), ("any", "ok")])
+    def test_a_recipe_for_a_data_set_that_is_not_there_is_told_with_the_nearest(self, site, file, state) -> None:
+        site.package("net_package", **{file: "[net.quick]\nepochs = 3\n"})
+        site.install("their-dist", {"net": "net_package"})
+        outcome = conformance(site.registry().find("architecture", "net")).outcome("recipes")
+        assert outcome.state == state
+        told = "recipes/minst.toml is for the data set 'minst', which is not installed here. Did you mean 'mnist'?"
+        assert (told in outcome.detail) is (state == "skipped")
+
     def test_json_has_every_check(self, site, capsys) -> None:
         site.install("their-dist", {"watch": "nowhere"}, group="zoo.plugins")
         assert main(["check", "watch", "--json"]) == 3

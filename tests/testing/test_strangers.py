@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,20 @@ def test_a_name_that_cant_be_published_is_refused(tmp_path, name) -> None:
     with pytest.raises(UsageError, match="Try: "):
         scaffold.create("architecture", name, tmp_path / "project")
     assert not (tmp_path / "project").exists()
+
+
+@pytest.mark.parametrize(("kind", "name"), [("architecture", "cnn-5x5"), ("dataset", "mnist")])
+def test_a_name_that_an_installed_plugin_has_is_refused(tmp_path, kind, name) -> None:
+    with pytest.raises(UsageError, match=f"{name!r} comes with image-model-zoo .* Try: my-{name}"):
+        scaffold.create(kind, name, tmp_path / "project")
+    assert not (tmp_path / "project").exists()
+    scaffold.create("dataset" if kind == "architecture" else "architecture", name, tmp_path / "project")
+
+
+def test_a_new_architecture_takes_what_the_zoo_writes_into_packages_along(tmp_path) -> None:
+    scaffold.create("architecture", "my-net", tmp_path)
+    data = tomllib.loads((tmp_path / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["my_net"]
+    assert {"results/*.json", "ladders/*", "models/*/*/*", "models/*/*/run/*"} <= set(data)
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path) -> None:

@@ -29,7 +29,11 @@ def command(run: str, name: str, about: str, licence: str, output: Path | None) 
     RUN is a path, the beginning of an id, last, or "ARCH DATASET". The files go into models/ARCH/NAME; name them in
     the package data, and whoever installs the package can predict with it.
     """
+    from zoo.files import lies_in_a_copy
     from zoo.prediction import packaged
     from zoo.runs.directory import resolve
 
-    click.echo(packaged.pack_run(resolve(run), name, about=about, licence=licence, package=output))
+    folder = packaged.pack_run(resolve(run), name, about=about, licence=licence, package=output)
+    click.echo(folder)
+    for note in lies_in_a_copy(folder):
+        click.echo(f"Note: {note}", err=True)

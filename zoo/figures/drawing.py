@@ -98,7 +98,7 @@ def draw_run(run: Run, wishes: Wishes, quiet: bool, verbose: bool) -> list[Path]
     prepare = read_spec(run.model_directory).get("prepare", "")
     chosen = photos.load(wishes.images, spec, recipe.resize, recipe.interpolation, prepare)
     if chosen and not _needs_images(wishes.only):
-        session, data = _session(run), None
+        session, data = Session(run.architecture()), None
     else:
         session, data = _images_of(run, wishes.source, reporter)
     if data is None and not chosen:
@@ -128,17 +128,12 @@ def draw_without_data(run: Run, pictures: tuple[Path, ...], folder: Path) -> lis
 
     spec, recipe = run.spec, run.resolved.recipe
     chosen = photos.load(pictures, spec, recipe.resize, recipe.interpolation)
-    session = _session(run)
+    session = Session(run.architecture())
     pipeline.start_frameworks(run.receipt["threads"])
     from zoo.runs.finish import rebuild
 
     view = View(spec, chosen or photos.default(spec, recipe.resize, recipe.interpolation))
     return draw(session, rebuild(run, session), None, DrawnRun(run), view, folder)
-
-
-def _session(run: Run) -> Session:
-    """A session for a run without its images."""
-    return Session(Registry.discover().get("architecture", run.spec.name))
 
 
 def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Session, Data | None]:
@@ -147,10 +142,10 @@ def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Sessi
     from zoo.runs.request import request_of, unplaced
 
     receipt = run.receipt
-    dataset = receipt["dataset"]["name"]
+    dataset, architecture = receipt["dataset"]["name"], run.architecture()
     if missing := unplaced(run, source, "visualize"):
         reporter.note(f"Figures that need images are left out: {missing}")
-        return _session(run), None
+        return Session(architecture), None
     try:
         prepared = Prepared(request_of(run, source), run.resolved)
         data = prepared.data(reporter)
@@ -158,7 +153,7 @@ def _images_of(run: Run, source: Path | None, reporter: Reporter) -> tuple[Sessi
         if source is not None:
             raise
         reporter.note(f"Figures that need images of {dataset} are left out: {error}")
-        return _session(run), None
+        return Session(architecture), None
     if data.split_hash != receipt["dataset"]["split_hash"]:
         reporter.note(f"Figures that need images are left out: those of {dataset} here are not those of the run")
         return prepared.session, None

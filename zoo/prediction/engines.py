@@ -12,7 +12,6 @@ from zoo.hardware import default_threads
 from zoo.prediction.cold import has_litert, read_spec
 from zoo.prediction.imagenet import Published
 from zoo.progress import Reporter
-from zoo.registry import Registry
 from zoo.runs import seal
 from zoo.runs.directory import Run
 
@@ -53,7 +52,7 @@ def restore(network: Run | Packaged | Published, verbose: bool) -> tuple[Session
     from zoo.runs import pipeline
     from zoo.session import Session
 
-    session = Session(Registry.discover().get("architecture", network.spec.name))
+    session = Session(network.architecture() if isinstance(network, Run) else network.plugin)
     threads = network.receipt["threads"] if isinstance(network, Run) else default_threads()
     pipeline.start_frameworks(threads, verbose)
     from zoo.runs.finish import rebuild

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import UsageError, ZooError
-from zoo.files import atomic_write
+from zoo.files import atomic_write, lies_in_a_copy
 from zoo.recipes import available, complete, resolve
 from zoo.registry import Plugin, Registry
 from zoo.results.published import FOLDER, Receipt, read_receipt
@@ -67,7 +67,7 @@ def publish(
     row["trials"] = max(_count_trials(runs), least) if trials is None else trials
     row["seeds"] = sorted(seeds.values(), key=lambda entry: entry.get("seed") or 0)
     _write(path, row)
-    return Publication(path, (*notes, *_inexact(runs), *_advice(read_receipt(path)), *_installed(path)))
+    return Publication(path, (*notes, *_inexact(runs), *_advice(read_receipt(path)), *lies_in_a_copy(path)))
 
 
 # what can be published ------------------------------------------------------------------------------------------
@@ -270,9 +270,3 @@ def _advice(receipt: Receipt) -> list[str]:
         return []
     of = " of small networks" if small else ""
     return [f"Rows{of} under ten minutes a run have at least {wanted} seeds. Received: {result.seeds}"]
-
-
-def _installed(path: Path) -> list[str]:
-    if "site-packages" not in path.parts:
-        return []
-    return ["It lies in an installed copy of the package, and the next installation removes it. Better: --output DIR"]

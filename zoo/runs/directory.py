@@ -14,7 +14,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.boundary import checked_figure
 from zoo.errors import UsageError, ZooError
@@ -22,6 +22,9 @@ from zoo.files import atomic_write
 from zoo.recipes import ResolvedRecipe
 from zoo.stored import count, number, optional, read_json, text
 from zoo.types import Figure, History, Spec
+
+if TYPE_CHECKING:
+    from zoo.registry import Plugin
 
 FORMAT = 1
 RECEIPT = "run.json"
@@ -157,6 +160,36 @@ class Run:
         """What people call the data: their data set's name, or that of the user's own folder."""
         described = self.receipt["dataset"]
         return str(described.get("title") or described["name"])
+
+    def architecture(self) -> Plugin:
+        """The architecture of the run's network. Raises UsageError, which names the distribution that had it, where
+        it is not installed here, and PluginError where it can't be used."""
+        from zoo.registry import Registry
+
+        try:
+            return Registry.discover().get("architecture", self.spec.name)
+        except UsageError as error:
+            gone = self._gone()
+            told = ", ".join(f"{name} {version}" for name, version in gone.items())
+            install = f"\nThis run was trained with {told}, not installed here: pip install {' '.join(gone)}"
+            raise UsageError(f"{error}{install if gone else ''}") from error
+
+    def _gone(self) -> dict[str, str]:
+        """The distributions of plugins that the run was trained with and that are not installed, and their versions."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        from zoo.hardware import FRAMEWORKS
+
+        gone = {}
+        for name, trained_with in self.receipt.get("versions", {}).items():
+            # a run may come from a stranger: what is no distribution's name is nothing to install
+            if name in ("python", "zoo", *FRAMEWORKS) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+                continue
+            try:
+                version(name)
+            except PackageNotFoundError:
+                gone[name] = str(trained_with)
+        return gone
 
     def require_finished(self) -> None:
         """Raise UsageError, with the command that goes on with it, if the run has not finished."""

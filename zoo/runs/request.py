@@ -74,7 +74,11 @@ class Request:
 
 
 def request_of(run: Run, source: Path | None) -> Request:
-    """A request for the images that a run was made with; `source` is where they lie now."""
+    """A request for the images that a run was made with; `source` is where they lie now.
+
+    Raises UsageError that says what to install if the run's architecture is not there.
+    """
+    run.architecture()
     receipt = run.receipt
     return Request(
         architecture=receipt["spec"]["name"],

@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo.cards import CARD_FILE, TABLES, read_card_file
-from zoo.errors import ZooError
+from zoo.cards import CARD_FILE, TABLES, Kind, read_card_file
+from zoo.errors import ZooError, nearest
 from zoo.hookspecs import HOOKS_OF, hook_names
-from zoo.registry import Plugin, Registry
+from zoo.registry import TITLES, Plugin, Registry
 from zoo.testing.checks import Fails, Skips, check
 from zoo.testing.watch import Imported, fresh_import, global_state, restored
 
@@ -162,6 +162,12 @@ def recipes(subject: Subject) -> None:
                     check_against_card(replace(recipe, image_size=recipe.image_size or size), plugin)
     except ZooError as error:
         raise Fails(str(error)) from error
+    other: Kind = "dataset" if kind == "architecture" else "architecture"
+    known = {row.name for row in Registry.discover().of(other)}
+    for file in files:
+        if file.stem not in {"any", *known}:
+            where = f"recipes/{file.name} is for the {TITLES[other]} {file.stem!r}, which is not installed here"
+            raise Skips(f"they are valid, and {where}. {nearest(file.stem, known)}".rstrip())
 
 
 GENERAL = (listed, card_name, imports, import_output, import_network, import_state, hooks, recipes)
