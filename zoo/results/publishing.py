@@ -73,13 +73,20 @@ def publish(
 # what can be published ------------------------------------------------------------------------------------------
 
 
+def _has_no_test(run: Run) -> bool:
+    """Whether the recipe, as it ships, has no test part: its result is of the validation part (vgg16's `book`)."""
+    resolved = run.resolved
+    shipped = all("/" in resolved.origins[key] for key in ("validation", "test"))
+    return shipped and resolved.recipe.test == 0 and run.receipt.get("test", True)
+
+
 def _require_real(run: Run) -> None:
     """Raise UsageError for a run that has no result, or one that nobody else can have."""
     receipt = run.receipt
     if receipt["status"] != "finished" or receipt["rehearsal"] or run.metrics is None:
         what = "a rehearsal" if receipt["rehearsal"] else receipt["status"]
         raise UsageError(f"Only finished, real runs have results. Received: {run.title}, {what}")
-    if run.metrics["part"] != "test":
+    if run.metrics["part"] != "test" and not _has_no_test(run):
         raise UsageError(
             f"A result is of the test part. Received: {run.title}, whose is of the {run.metrics['part']} part"
         )
