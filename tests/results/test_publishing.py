@@ -160,14 +160,12 @@ class TestPublish:
         with pytest.raises(UsageError, match=r"A result is of the test part\. .* of the validation part"):
             publish([run])
 
-    def test_takes_the_validation_part_where_the_shipped_recipe_has_no_other(
-        self, bench: Bench, tmp_path: Path
-    ) -> None:
+    def test_takes_the_validation_part_where_the_recipe_has_no_other(self, bench: Bench, tmp_path: Path) -> None:
         origin = setting("recipe", "values", "test", "origin", to="receipt_net/recipes/mnist.toml:3")
         run = copy(bench.runs[0], tmp_path / "run", origin)
         metrics = json.loads((run.directory / "metrics.json").read_text())
         (run.directory / "metrics.json").write_text(json.dumps(metrics | {"part": "validation"}))
-        assert publish([run]).result.part == "validation"
+        assert read_receipt(publish([run]).path).result.part == "validation"
         run.update(test=False)  # --no-test
         with pytest.raises(UsageError, match="A result is of the test part"):
             publish([run])
