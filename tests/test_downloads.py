@@ -432,7 +432,8 @@ def test_the_command_downloads_and_then_the_data_set_is_found(
     capsys.readouterr()
     assert main(["data", "info", "catsdogs"]) == 0
     shown = capsys.readouterr().out
-    assert f"yes: 10 images of 2 classes (10 photographs; the whole data set has 25,000)\n{' ' * 13}in {place}" in shown
+    assert f"yes: 10 images of 2 classes\n{' ' * 13}in {place}" in shown
+    assert "notes      10 photographs; the whole data set has 25,000\n" in shown
     assert "16x16x3-stretch-area: 10 images, 7.8 kB" in shown
 
 

@@ -3,7 +3,7 @@
     flowers/daisy/1.jpg  flowers/rose/a.png ...              the recipe splits them
     flowers/train/daisy/1.jpg ... flowers/test/daisy/2.jpg   "val" (or "valid", "validation") beside them is validation
 
-`zoo train ARCH ./flowers` is `zoo train ARCH folder --source flowers`; `zoo.data.folders` says what lies where.
+`zoo train ARCH ./flowers` is `zoo train ARCH folder --source flowers`; `zoo.folders` says what lies where.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zoo import DataError, Example, Examples, Source, hookimpl
-from zoo.data.folders import LAYOUT, Contents, ImageFile, scan
+from zoo.folders import LAYOUT, Contents, ImageFile, scan
 
 
 @hookimpl

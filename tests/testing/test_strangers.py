@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 PACKAGES = sorted(path.parent for kind in ("plugins", "datasets") for path in (ROOT / kind).glob("*/__init__.py"))
 PUBLIC_MODULES = {
-    *("defaults", "downloads", "errors", "figures", "files", "hookspecs"),
+    *("defaults", "downloads", "errors", "figures", "files", "folders", "hookspecs"),
     *("options", "pretrained", "recipes", "testing", "types"),
 }
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from zoo.data.folders import named
 from zoo.files import sha256_of
+from zoo.folders import named
 from zoo.types import Example
 
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.folders import LAYOUT, Contents, named, scan
 from zoo.errors import DataError, UsageError, nearest
 from zoo.files import sha256_of
+from zoo.folders import LAYOUT, Contents, named, scan
 from zoo.progress import Reporter
 from zoo.runs.directory import Run
 from zoo.runs.request import request_of, unplaced

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from zoo.data.folders import scan
 from zoo.errors import DataError
+from zoo.folders import scan
 
 PNG = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
 
