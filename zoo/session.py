@@ -212,7 +212,7 @@ class Session:
         history = self._call("zoo_train", self.architecture, model=model, data=data, recipe=recipe, run=run)
         if not isinstance(history, list):
             raise self._broken(self.architecture, "zoo_train", "a zoo.History", history)
-        if not history and run.stopping:  # before its first row
+        if not history and (run.stopping or getattr(run, "used_the_engine", False)):  # before its first row
             return History()
         try:
             return boundary.checked_history(history)
