@@ -315,7 +315,7 @@ WRONG = [
     Wrong(
         "history",
         "zoo_train returns a new history",
-        more=TRAIN + "    defaults.train(model, data, recipe, run)\n    return History()\n",
+        more=TRAIN + "    defaults.train(model, data, recipe, run)\n    return History([{'step': 1, 'loss': 0.5}])\n",
     ),
     Wrong("resumes", "zoo_train begins anew", more=LOOP.format(restore="done = 0", stop="run.stopping")),
     Wrong("resumes", "zoo_train can't be stopped", more=LOOP.format(restore=RESTORE, stop="False")),
