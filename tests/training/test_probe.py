@@ -202,6 +202,13 @@ def test_the_receipts_forecast_counts_the_features_and_foretells_the_real_run(fi
     assert "60,000 images to see" in said  # 59,500 and 500
 
 
+def test_features_that_are_there_already_are_not_foretold(finished, tmp_path, monkeypatch, computed):
+    monkeypatch.setattr(probe, "_measured", None)  # what would trace the whole network once more
+    again = train(tmp_path / "run", "epochs=1")
+    assert computed == []
+    assert again.receipt["forecast"]["once"] is False
+
+
 def test_images_that_change_in_each_epoch_leave_it_to_the_engine(tmp_path, computed):
     run = train(tmp_path / "run", "shift=0.1", "epochs=1")
     assert (run.status, computed) == ("finished", [])
