@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,9 @@ IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
 """Suffixes, in lower case, of the files that count as images in a folder."""
+
+NAMED = 3
+"""So many of a list's names are told."""
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full: free some space, or choose another place",
@@ -126,6 +129,17 @@ def in_words(count: int) -> str:
 def printable(text: str) -> str:
     """Text as a terminal may be given it: names of files and entries of receipts can hold control characters."""
     return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
+
+
+def one_line(text: str) -> str:
+    """`printable` text within a line."""
+    return printable(text).replace("\n", "?")
+
+
+def named(names: Sequence[str]) -> str:
+    """The first of some names, as a terminal may be given them, and how many more there are."""
+    shown = ", ".join(map(one_line, names[:NAMED]))
+    return f"{shown} and {len(names) - NAMED:,} more" if len(names) > NAMED else shown
 
 
 def cache_folder() -> Path:

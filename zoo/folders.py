@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from zoo.data.imageheaders import format_of
 from zoo.errors import DataError
-from zoo.files import IMAGE_SUFFIXES, printable
+from zoo.files import IMAGE_SUFFIXES, named
 from zoo.types import PartName
 
 LAYOUT = "one folder of images per class, as flowers/daisy/1.jpg and flowers/rose/1.jpg"
@@ -29,7 +29,6 @@ PARTS: dict[PartName, tuple[str, ...]] = {
 # what cameras write, and OpenCV does not read
 UNREADABLE = frozenset({".arw", ".cr2", ".cr3", ".dng", ".heic", ".heif", ".jxl", ".nef"})
 _NOT_THE_USERS = frozenset({"__MACOSX", "@eaDir"})  # a Mac's zip files and Synology's thumbnails
-_NAMED = 3
 
 
 class ImageFile(NamedTuple):
@@ -103,12 +102,6 @@ def scan(folder: Path) -> Contents:
                 contents.empty.append(_key(home / name, folder))
     contents.images.sort(key=lambda image: _natural(image.key))
     return contents
-
-
-def named(keys: Sequence[str]) -> str:
-    """The first of some names, as a terminal may be given them, and how many more there are."""
-    shown = ", ".join(printable(key).replace("\n", "?") for key in keys[:_NAMED])
-    return f"{shown} and {len(keys) - _NAMED:,} more" if len(keys) > _NAMED else shown
 
 
 def _sort(path: Path, folder: Path, class_name: str, part: PartName | None, contents: Contents) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli import verbose
-from zoo.files import printable
+from zoo.files import one_line
 
 if TYPE_CHECKING:
     from zoo.prediction.cold import Prediction
@@ -79,15 +79,10 @@ def _predict(network: Run | str, files: tuple[Path, ...], **options: Any) -> lis
 
 
 def _print(predictions: list[Prediction]) -> None:
-    width = max(len(_line(prediction.file)) for prediction in predictions)
+    width = max(len(one_line(str(prediction.file))) for prediction in predictions)
     for prediction in predictions:
         if prediction.error:
-            click.echo(f"{_line(prediction.file)}: {prediction.error}", err=True)
+            click.echo(f"{one_line(str(prediction.file))}: {prediction.error}", err=True)
             continue
-        shown = "  ".join(f"{_line(name)} {100 * probability:.1f} %" for name, probability in prediction.classes)
-        click.echo(f"{_line(prediction.file):<{width}}  {shown}")
-
-
-def _line(name: Path | str) -> str:
-    """A name within a line: those of files and classes can hold anything."""
-    return printable(str(name)).replace("\n", "?")
+        shown = "  ".join(f"{one_line(name)} {100 * probability:.1f} %" for name, probability in prediction.classes)
+        click.echo(f"{one_line(str(prediction.file)):<{width}}  {shown}")

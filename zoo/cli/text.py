@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from zoo.files import printable
+from zoo.files import one_line, printable
 
 SHORTEST = 16  # a column that gives way keeps so many characters
 
@@ -34,7 +34,7 @@ def table(
     Within `width` characters the column `gives_way` is cut, to `least` characters, then the columns `drops` are
     left out one by one; where that is not enough, each row becomes a small block of its own.
     """
-    rows = [[printable(cell).replace("\n", "?") for cell in row] for row in rows]
+    rows = [[one_line(cell) for cell in row] for row in rows]
     columns = {title: [row[index] for row in rows] for index, title in enumerate(header)}
     for dropped in (None, *drops):
         columns.pop(dropped or "", None)

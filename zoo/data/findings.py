@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from zoo.files import sha256_of
-from zoo.folders import named
+from zoo.files import named, sha256_of
 from zoo.types import Example
 
 

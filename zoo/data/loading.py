@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError
-from zoo.files import cache_folder, in_words, printable
+from zoo.files import NAMED, cache_folder, in_words, named
 from zoo.types import Data, Example, Examples, Part, PartName, Source
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from zoo.data.splits import Rows
     from zoo.recipes import Recipe
 
-_NAMED = 3
 REHEARSAL_PARTS: Mapping[PartName, int] = {"train": 512, "test": 128}
 
 
@@ -105,10 +104,10 @@ def _caches(
         if found[0].fingerprint == found[1].fingerprint:
             return found[0], found[1]
     differ = sorted({key for key, _ in {*found[0].quarantine} ^ {*found[1].quarantine}})
-    named = f" Received, of one size only: {printable(', '.join(differ[:_NAMED]))}." if differ else ""
+    received = f" Received, of one size only: {named(differ)}." if differ else ""
     raise DataError(
         f"The images of {name} change while they are read: they were not the same for training and for testing."
-        f"{named} Try again once nothing else writes to them, and each can be read"
+        f"{received} Try again once nothing else writes to them, and each can be read"
     )
 
 
@@ -235,10 +234,9 @@ def _adaptations(cache: Cache, form: Form) -> list[str]:
 
 def _left_out(quarantine: Sequence[tuple[str, str]]) -> str:
     """Name the first images that were left out, with the reason."""
-    count = len(quarantine)
-    named = [f"{printable(key).replace(chr(10), '?')} ({reason})" for key, reason in quarantine[:_NAMED]]
-    more = f" and {count - _NAMED:,} more, see quarantine.csv" if count > _NAMED else ""
-    return f"{count:,} {'image was' if count == 1 else 'images were'} left out: {', '.join(named)}{more}"
+    count, shown = len(quarantine), named([f"{key} ({reason})" for key, reason in quarantine])
+    more = ", see quarantine.csv" if count > NAMED else ""
+    return f"{count:,} {'image was' if count == 1 else 'images were'} left out: {shown}{more}"
 
 
 def _pixels(size: tuple[int, int]) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import DataError, UsageError, nearest
-from zoo.files import sha256_of
-from zoo.folders import LAYOUT, Contents, named, scan
+from zoo.files import named, sha256_of
+from zoo.folders import LAYOUT, Contents, scan
 from zoo.progress import Reporter
 from zoo.runs.directory import Run
 from zoo.runs.request import request_of, unplaced
