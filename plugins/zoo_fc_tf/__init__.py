@@ -50,9 +50,7 @@ def _graph(spec: Spec, inputs: int, rescaled: bool) -> Graph:
         Node("flatten", "reshape", "Flatten", (inputs,)),
         *([Node("scale", "preprocessing", "Rescale by 1/255", (inputs,))] * rescaled),
         Node("hidden", "dense", f"Dense {HIDDEN} + ReLU", (HIDDEN,), first[0], multiply_adds=first[1]),
-        Node(
-            "logits", "dense", f"Dense {spec.classes}", (spec.classes,), last[0], multiply_adds=last[1], window=(0, 0)
-        ),
+        Node("logits", "dense", f"Dense {spec.classes}", (spec.classes,), last[0], multiply_adds=last[1]),
     )
     names = [node.name for node in nodes]
     return Graph(spec.title, nodes, tuple(pairwise(names)))
