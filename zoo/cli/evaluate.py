@@ -11,7 +11,7 @@ import click
 
 from zoo.cli import verbose
 from zoo.cli.text import number, percent, table, terminal_width
-from zoo.files import printable
+from zoo.files import one_line, printable
 
 
 @click.command(
@@ -34,6 +34,7 @@ def command(run: str, source: Path | None, on: Path | None, as_json: bool) -> No
     written; RUN's own metrics stay.
     """
     from zoo import api
+    from zoo.runs.evaluation import sentence
 
     result = api.evaluate(run, on=on, source=source, verbose=verbose())
     if as_json:
@@ -41,26 +42,18 @@ def command(run: str, source: Path | None, on: Path | None, as_json: bool) -> No
     elif result.get("rehearsal"):
         click.echo(f"REHEARSAL: {result['count']:,} generated images have no accuracy to report")
     elif on is None:
-        click.echo(_sentence(result, f"{result['part']} images"))
+        click.echo(sentence(result, f"{result['part']} images"))
     else:
-        _print_classes(result)
+        _print_by_class(result, sentence(result, f"images in {result['on']}"))
 
 
-def _sentence(result: Mapping[str, Any], what: str) -> str:
-    low, high = result["interval"]
-    return (
-        f"{100 * result['accuracy']:.2f} % of {result['count']:,} {what} "
-        f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
-    )
-
-
-def _print_classes(result: Mapping[str, Any]) -> None:
-    """The result as a whole and by class; on standard error, what was not counted."""
+def _print_by_class(result: Mapping[str, Any], whole: str) -> None:
+    """The result as a `whole`, in words, and by class; on standard error, what was not counted."""
     for note in result["notes"]:
         click.echo(printable(note), err=True)
     for entry in result["left_out"]:
-        click.echo(printable(f"{entry['image']} was left out: {entry['reason']}").replace("\n", "?"), err=True)
-    click.echo(printable(_sentence(result, f"images in {result['on']}")) + "\n")
+        click.echo(one_line(f"{entry['image']} was left out: {entry['reason']}"), err=True)
+    click.echo(printable(whole) + "\n")
     rows = [_row(result, index) for index, entry in enumerate(result["classes"]) if entry["count"]]
     header = ("class", "images", "recognised", "precision", "taken for")
     right = ("images", "recognised", "precision")

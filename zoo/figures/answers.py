@@ -57,8 +57,8 @@ def unlabelled(scene: Scene) -> Iterator[Figure]:
         return
     found = probabilities_of(scene.model, images)
     guesses = found.argmax(axis=1)
-    lines = [f"{scene.class_names[guess]}, prob={row[guess]:.2f}" for guess, row in zip(guesses, found, strict=True)]
-    pictures = [Picture(image, (line,)) for image, line in zip(images, lines, strict=True)]
+    titles = [_title(scene.class_names[guess], row[guess]) for guess, row in zip(guesses, found, strict=True)]
+    pictures = [Picture(image, (title,)) for image, title in zip(images, titles, strict=True)]
     content = gallery(pictures, 10, f"{scene.title}: {len(images)} images without a label", size=1.0, font=7.5)
     caption = (
         f"The first {len(images)} images that came without a label, with the predicted class and its probability. "
@@ -121,13 +121,18 @@ def _sample(count: int, scene: Scene) -> Array:
     return np.random.default_rng(seed).permutation(count)[:PREDICTED]
 
 
+def _title(name: str, probability: float) -> str:
+    """As the chapter writes it: "cat, prob=0.97"; a gallery shortens the name alone."""
+    return f"{name}, prob={probability:.2f}"
+
+
 def _picture(
     scene: Scene, answers: Answers, rows: Array, index: int, truth: bool = False, framed: bool = True
 ) -> Picture:
     assert scene.held_out is not None  # noqa: S101
     names = scene.class_names
     right = bool(answers.correct[index])
-    lines = [f"{names[answers.guesses[index]]}, prob={answers.probabilities[index]:.2f}"]
+    lines = [_title(names[answers.guesses[index]], answers.probabilities[index])]
     if truth:
         lines.append("right" if right else f"is {names[answers.truths[index]]}")
     marked = framed and not right and not scene.rehearsal

@@ -7,10 +7,9 @@ A receipt is a JSON object of one (architecture, data set, recipe), with an entr
      "seeds": [{"seed": 0, "count": 10000, "correct": 9888, "command": "zoo train my-net mnist", "seconds": 402.0}]}
 
 Those keys are needed (`values`, `command` and `seconds` may be missing), with the same `count` for all seeds;
-`zoo results publish RUN` writes more. Mean,
-spread and intervals of a row are not stored: they are computed from the counts when it is read. A rate is that of
-training, from the run's `forecast` or measured (`images_per_second`). A package publishes results of its own
-architectures and data sets.
+`zoo results publish RUN` writes more. Mean, spread and intervals of a row are not stored: they are computed from the
+counts when it is read. A rate is that of training, from the run's `forecast` or measured (`images_per_second`). A
+package publishes results of its own architectures and data sets.
 """
 
 from __future__ import annotations

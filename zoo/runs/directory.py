@@ -258,9 +258,8 @@ def check_new(output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output must be a directory. Received: {output}, which is a file")
     if output.is_dir() and any(output.iterdir()):
-        hint = (
-            f" To go on with it: zoo train --resume {shlex.quote(str(output))}" if (output / RECEIPT).exists() else ""
-        )
+        is_run = (output / RECEIPT).exists()
+        hint = f" To go on with it: zoo train --resume {Run(output).quoted}" if is_run else ""
         raise UsageError(f"--output must be a new or an empty directory. Received: {output}.{hint}")
 
 

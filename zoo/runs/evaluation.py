@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -137,6 +137,15 @@ def evaluate(predictor: Callable[[Any], Any], part: Part, batch_size: int | None
 
 
 # metrics ------------------------------------------------------------------------------------------------------
+
+
+def sentence(result: Mapping[str, Any], images: str) -> str:
+    """A result of `metrics` in words: "98.00 % of 200 test images (95 % interval 94.97 to 99.22 %)"."""
+    low, high = result["interval"]
+    return (
+        f"{100 * result['accuracy']:.2f} % of {result['count']:,} {images} "
+        f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
+    )
 
 
 def metrics(probabilities: Array, labels: Array, class_names: Sequence[str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from zoo.recipes import Recipe
 from zoo.runs import closing, report, seal
 from zoo.runs.active import ActiveRun
 from zoo.runs.directory import Run
-from zoo.runs.evaluation import evaluate, metrics, predictor, write_predictions, write_table
+from zoo.runs.evaluation import evaluate, metrics, predictor, sentence, write_predictions, write_table
 from zoo.runs.export import assign, export_model, load_weights, save_weights
 from zoo.session import Session
 from zoo.training.feeder import Plan
@@ -181,11 +181,7 @@ def conclude(active: ActiveRun, prepared: Prepared) -> None:
             note(real_forecast(active.spec, active.forecast, prepared.planned, prepared.dataset.facts))
     else:
         result = run.metrics or {}
-        low, high = result["interval"]
-        note(
-            f"{run.title}: {100 * result['accuracy']:.2f} % of {result['count']:,} {result['part']} images "
-            f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
-        )
+        note(f"{run.title}: " + sentence(result, f"{result['part']} images"))
     note(f"The run is in {run.directory}\n  zoo show {run.quoted}\n  zoo predict {run.quoted} PHOTO.jpg")
     note(f"All about it on one page: {run.directory / report.NAME}")
 

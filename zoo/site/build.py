@@ -47,8 +47,8 @@ class Site:
         """The menu, as mkdocs.yml would have it."""
         folder = Path(docs) / "guide"
         guide = {f"guide/{path.relative_to(folder)}" for path in folder.rglob("*.md")} | set(guides(config_file))
-        first = ["guide/five-minutes.md", "guide/own-photographs.md", "guide/own-recipe.md", "guide/ship.md"]
-        first.append("guide/results.md")
+        opening = ("five-minutes", "own-photographs", "own-recipe", "ship", "results")
+        first = [f"guide/{name}.md" for name in opening]
         for_authors = sorted(
             (page for page in guide if page.startswith("guide/plugins")), key=lambda page: ("/index." not in page, page)
         )
