@@ -34,6 +34,8 @@ PATIENCE = 600.0
 """Seconds that an attempt may take; longer means that it hangs."""
 TARGETS = ("images", "training", "checkpoint", "evaluation", "export", "figures", "closing", "report")
 _START = "start"
+Plan = tuple[str, float]
+"""When to kill: (the phase that has to be met, seconds from then on); "start" is met at once."""
 
 
 class Broken(RuntimeError):
@@ -65,16 +67,16 @@ class Campaign:
         self._attempt(self.reference, folder / "cache", None)
         self.seconds = time.monotonic() - began
 
-    def victim(self, number: int, kills: int) -> Outcome:
-        """Train a run that is killed up to `kills` times, to its end, and compare it with the reference."""
+    def victim(self, number: int, plans: Sequence[Plan]) -> Outcome:
+        """Train a run to its end, killed as planned, and compare it with the reference. It may end before that."""
         began = time.monotonic()
+        waiting = list(plans)
         outcome = Outcome(self.case.name, self.case.architecture, self.case.precision)
         run = self.folder / f"run-{number}"
         # every third decodes the images anew, so that decoding is killed too
         cache = self.folder / (f"cache-{number}" if number % 3 == 0 else "cache")
         while True:
-            plan = self._plan() if len(outcome.kills) < kills else None
-            phase = self._attempt(run, cache, plan)
+            phase = self._attempt(run, cache, waiting.pop(0) if waiting else None)
             if phase is None:
                 break
             outcome.kills.append(phase)
@@ -91,13 +93,13 @@ class Campaign:
             shutil.rmtree(cache, ignore_errors=True)
         return outcome
 
-    def _plan(self) -> tuple[str, float]:
-        """When to kill: (the phase that has to be met, seconds from then on); "start" is met at once."""
+    def plan(self) -> Plan:
+        """Draw a time or a phase to kill at."""
         if self.random.random() < 0.5:
             return _START, self.random.uniform(0, self.seconds)
         return self.random.choice(TARGETS), self.random.choice((0.0, 0.01, 0.1, 1.0)) * self.random.random()
 
-    def _attempt(self, run: Path, cache: Path, plan: tuple[str, float] | None) -> str | None:
+    def _attempt(self, run: Path, cache: Path, plan: Plan | None) -> str | None:
         """Start or resume a run; return the phase in which it was killed, None if it came to its end."""
         phase = self.context.Value("i", 0, lock=False)
         process = self.context.Process(target=attempt, args=(self.case, self.images, run, cache, phase))
@@ -172,7 +174,7 @@ def campaign(cases: Sequence[Case], kills: int, seed: int, folder: Path, log: Pa
         runs = Campaign(case, folder / case.name.replace(", ", "-").replace(" ", "-"), images, random)
         number = 0
         while wanted > 0:
-            outcome = runs.victim(number, min(KILLS_A_RUN, wanted))
+            outcome = runs.victim(number, [runs.plan() for _ in range(min(KILLS_A_RUN, wanted))])
             number, wanted = number + 1, wanted - len(outcome.kills)
             outcomes.append(outcome)
             told = ", ".join(outcome.kills) or "not killed: it ended first"
