@@ -22,6 +22,7 @@ from zoo.registry import Plugin
 from zoo.runs import pipeline
 from zoo.runs.directory import Run
 from zoo.runs.request import Request
+from zoo.training import checkpoints
 
 SPEC = Spec("net", 8, 8, 3, ("cat", "dog"))
 HEAD = ("hidden", "predictions")
@@ -268,19 +269,24 @@ class Stopping(Exception):
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("checkpoint", [False, True], ids=["before the first checkpoint", "after it"])
+@pytest.mark.parametrize("checkpoint", ["none", "whole", "damaged"])
 def test_a_killed_run_goes_on_from_its_weights(
-    narrow_vgg16: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint: bool
+    narrow_vgg16: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint: str
 ) -> None:
     path = tmp_path / "moved.weights.h5"
     path.write_bytes(narrow_vgg16.read_bytes())
     whole = pipeline.train(begin(path, tmp_path / "whole", export=False), Reporter(quiet=True))
     with monkeypatch.context() as patch:
-        patch.setattr("zoo.training.engine.Engine._evaluate", kill_after(checkpoint))
+        patch.setattr("zoo.training.engine.Engine._evaluate", kill_after(checkpoint != "none"))
         with pytest.raises(Stopping):
             pipeline.train(begin(path, tmp_path / "killed", export=False), Reporter(quiet=True))
-    if checkpoint:
+    states = checkpoints.files(tmp_path / "killed" / "checkpoints", "state")
+    if checkpoint == "whole":
         path.unlink()  # no longer needed
+    if checkpoint == "damaged":
+        for state in states:
+            state.write_bytes(state.read_bytes()[:-1])
+    assert bool(states) == (checkpoint != "none")
     resumed = pipeline.resume(Run(tmp_path / "killed"), Reporter(quiet=True))
     with (
         np.load(whole.model_directory / "weights.npz") as one,

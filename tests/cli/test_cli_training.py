@@ -108,11 +108,19 @@ def test_the_receipt_holds_no_path_of_the_machine(finished, folder):
     assert str(folder) not in text
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "Ctrl-C"])
-def test_a_stopped_run_resumes_to_the_same_bits(finished, folder, number):
-    name = f"stopped-{number}"
+@pytest.mark.parametrize(
+    ("number", "sign"),
+    [
+        (signal.SIGKILL, "checkpoints/state-*"),
+        (signal.SIGINT, "checkpoints/state-*"),
+        (signal.SIGINT, "model/weights.npz"),
+    ],
+    ids=["SIGKILL", "Ctrl-C", "Ctrl-C after the training"],
+)
+def test_a_stopped_run_resumes_to_the_same_bits(finished, folder, number, sign):
+    name = f"stopped-{number}-{Path(sign).parent}"
     process = start("train", *SHORT, "--output", name, cwd=folder)
-    wait_for(lambda: list((folder / name).glob("checkpoints/state-*")), process)
+    wait_for(lambda: list((folder / name).glob(sign)), process)
     time.sleep(0.3)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)

@@ -28,6 +28,7 @@ def test_two_states_are_kept_and_the_best_weights_until_they_are_discarded(tmp_p
     assert [checkpoints.read_best(tmp_path, step)["weight"][0] for step in (1, 20, 300)] == [1, 20, 300]
     checkpoints.discard_best(tmp_path, lambda step: step not in (20, 300))
     assert len(list(tmp_path.glob("best-*"))) == 2
+    assert checkpoints.size(tmp_path) == sum(path.stat().st_size for path in tmp_path.iterdir())
     with pytest.raises(ZooError, match="after step 1, are no longer"):
         checkpoints.read_best(tmp_path, 1)
 
@@ -47,6 +48,15 @@ def test_a_damaged_newest_state_gives_way_to_the_one_before(tmp_path, caplog):
     last.write_bytes(last.read_bytes()[:100])
     assert checkpoints.newest(tmp_path)[1] == {"step": 1}
     assert "damaged" in caplog.text
+    assert checkpoints.has_whole_state(tmp_path)
+
+
+def test_damaged_states_alone_are_none_to_go_on_from(tmp_path):
+    assert not checkpoints.has_whole_state(tmp_path)
+    state = save(tmp_path, 1)
+    assert checkpoints.has_whole_state(tmp_path)
+    state.write_bytes(state.read_bytes()[:100])
+    assert not checkpoints.has_whole_state(tmp_path)
 
 
 def test_without_any_checkpoint_there_is_none(tmp_path):

@@ -25,7 +25,7 @@ from zoo import contract
 from zoo.errors import UsageError, ZooError
 from zoo.progress import Reporter
 from zoo.recipes import Recipe
-from zoo.runs import active, pipeline
+from zoo.runs import active, pipeline, planning
 from zoo.runs.directory import Run
 from zoo.runs.request import Request
 from zoo.training import distribution, engine
@@ -111,6 +111,13 @@ except RuntimeError:
 resumed = pipeline.resume(Run(folder / "run"), Reporter(quiet=True))
 result["resumed to the same bits"] = bits(resumed) == bits(whole)
 result["receipt"] = whole.receipt["devices"], whole.receipt["command"]
+make_trainer = distribution.make_trainer
+def noting(*given):
+    trainer = make_trainer(*given)
+    result["planned with"] = type(trainer).__name__
+    return trainer
+distribution.make_trainer = noting
+planning.plan(Request("cnn", "mnist", settings=settings, devices=2), quiet=True)
 try:
     distribution.choose(3)
 except UsageError as error:
@@ -147,6 +154,10 @@ def test_the_receipt_names_the_devices(result):
     devices, command = result["receipt"]
     assert devices == ["CPU:0", "CPU:1"]
     assert command.endswith("--devices 2 --no-export")
+
+
+def test_a_dry_run_measures_the_devices_that_were_asked_for(result):
+    assert result["planned with"] == "MirroredTrainer"
 
 
 def test_more_devices_than_there_are_is_refused(result):

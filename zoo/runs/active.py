@@ -61,6 +61,7 @@ class ActiveRun:
         self.used_the_engine = False
         self.ranked: list[int] = []  # steps after which the best epochs' weights were kept, the best first
         self._stopping = threading.Event()
+        self._trained = False
         self._evaluator: tuple[Model, Any] | None = None
         self._watched = True
         self._images_per_second = 0.0
@@ -198,6 +199,10 @@ class ActiveRun:
 
     # stopping -------------------------------------------------------------------------------------------------
 
+    def trained(self) -> None:
+        """The training is over: from here on, the first Ctrl-C ends the run at once."""
+        self._trained = True
+
     @contextmanager
     def stoppable(self) -> Iterator[None]:
         """Let Ctrl-C and SIGTERM end the training cleanly; a second Ctrl-C ends it at once."""
@@ -206,7 +211,7 @@ class ActiveRun:
             return
 
         def stop(number: int, frame: object) -> None:
-            if self._stopping.is_set():
+            if self._trained or self._stopping.is_set():
                 raise KeyboardInterrupt
             self._stopping.set()
             self.reporter.note("Stopping after this step; once more to stop at once.")

@@ -275,18 +275,19 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: S
             run.update(status="training", reason="")
             _announce(run, data, reporter)
             # a checkpoint holds the weights as they have become; that of a probe its head's alone
-            whole = checkpoints.exist(run.checkpoints) and not active.recipe.freeze
-            model = active.build(run.spec.height, weights=None if whole else prepared.weights)
+            goes_on = checkpoints.has_whole_state(run.checkpoints) and not active.recipe.freeze
+            model = active.build(run.spec.height, weights=None if goes_on else prepared.weights)
             parameters = parameters_of(model)
             run.update(parameters=parameters)
             sets = SETS_OF_VALUES + 2 * active.recipe.keep_best
-            require_space(run.directory, 4 * sets * parameters, "This run")
+            require_space(run.directory, 4 * sets * parameters - checkpoints.size(run.checkpoints), "This run")
             prepared.session.notify("zoo_run_started", run=active)
             history = prepared.session.train(model, data, active.recipe, active)
             reporter.stop()
             _note_passed_over(active, prepared)
             if active.stopping:
                 raise Interrupted("Interrupted")
+            active.trained()
             active.history[:] = history
             finish(active, model, data, prepared)
     except (Interrupted, KeyboardInterrupt):

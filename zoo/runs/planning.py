@@ -39,19 +39,21 @@ def plan(request: Request, *, quiet: bool = False, verbose: bool = False) -> Pla
     pipeline.check_asked(prepared, data)
     pipeline.start_frameworks(default_threads(), verbose)
     from zoo.training import distribution, forecast, probe
-    from zoo.training.engine import Trainer
 
-    budget.apply(prepared, data, distribution.choose(request.devices), reporter, began)
+    devices = distribution.choose(request.devices)
+    budget.apply(prepared, data, devices, reporter, began)
     recipe, spec = prepared.resolved.recipe, prepared.spec()
     precision = resolve_precision(recipe, distribution.has_bfloat16())
     reporter.note("Compiling the first step ...")
     # how long a step takes does not depend on the weights; a plan downloads none
-    model = prepared.session.build(replace(spec, weights=None), precision)
+    strategy = distribution.strategy_of(devices)
+    with distribution.scope(strategy):
+        model = prepared.session.build(replace(spec, weights=None), precision)
     if probe.applies(model, recipe):
         measured = probe.forecast(model, data, recipe)
     else:
         steady = replace(recipe, train_sizes=())
-        trainer = Trainer(model, steady, recipe.image_size)
+        trainer = distribution.make_trainer(model, steady, recipe.image_size, strategy)
         steps = Plan(steady, spec.seed, len(data.train), data.train.images.shape[1])
         known = forecast.measure(steps, trainer, data.train, len(data.monitored), 0)
         whole = replace(steps, recipe=recipe)

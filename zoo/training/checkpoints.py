@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from zoo.errors import ZooError
 from zoo.files import atomic_write, sha256_of
@@ -82,9 +82,14 @@ def newest(folder: Path) -> tuple[Arrays, dict[str, Any]] | None:
     return None
 
 
-def exist(folder: Path) -> bool:
-    """Whether a run has come as far as its first checkpoint."""
-    return bool(files(folder, "state"))
+def has_whole_state(folder: Path) -> bool:
+    """Whether there is a state to go on from."""
+    return any(is_whole(path) for path in files(folder, "state"))
+
+
+def size(folder: Path) -> int:
+    """Bytes that the checkpoints take."""
+    return sum(path.stat().st_size for kind in get_args(Kind) for path in files(folder, kind))
 
 
 def discard_best(folder: Path, unwanted: Callable[[int], bool]) -> None:

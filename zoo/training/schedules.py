@@ -15,15 +15,17 @@ def learning_rates(recipe: Recipe, steps: int) -> np.ndarray[Any, Any]:
     """The learning rate of each step, float32 [steps].
 
     "constant" never changes; "cosine" rises linearly from 0 over the share `warmup`, then falls to 0 by half
-    a cosine; "one-cycle" rises and falls by half cosines, from 1/25 of the rate and to 1/10,000 of it.
+    a cosine, and each step has the rate in its middle, which is never 0; "one-cycle" rises and falls by half
+    cosines, from 1/25 of the rate and to 1/10,000 of it.
     """
     if recipe.schedule == "constant":
         return np.full(steps, recipe.learning_rate, np.float32)
-    position = np.arange(steps) / max(1, steps - 1)
+    cosine = recipe.schedule == "cosine"
+    position = (np.arange(steps) + 0.5) / steps if cosine else np.arange(steps) / max(1, steps - 1)
     warmup = max(recipe.warmup, 1e-9)
     up = np.clip(position / warmup, 0, 1)
     down = np.clip((position - recipe.warmup) / max(1 - recipe.warmup, 1e-9), 0, 1)
-    if recipe.schedule == "cosine":
+    if cosine:
         first, last, rise = 0.0, 0.0, up
     else:
         first, last, rise = START, END, (1 - np.cos(np.pi * up)) / 2
