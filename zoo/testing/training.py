@@ -98,6 +98,20 @@ def _learns(subject: TrainedSubject, factor: float) -> bool:
     return losses[-1] < 0.5 * losses[0]
 
 
+@check(
+    "predicts",
+    "zoo_predict gives float32 probabilities [n, classes]: rows of 0..1 that add up to 1",
+    "apply the softmax, or leave zoo_predict to core",
+    ("logits-finite",),
+)
+def predicts(subject: TrainedSubject) -> None:
+    probabilities = np.asarray(subject.session.predict(subject.model, subject.images))
+    if probabilities.shape != (COUNT, CLASSES) or probabilities.dtype != np.float32:
+        raise Fails(f"it gives {probabilities.dtype} {list(probabilities.shape)}; wanted: float32 [{COUNT}, {CLASSES}]")
+    if probabilities.min() < 0 or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
+        raise Fails(f"it gives {probabilities[0].round(3).tolist()}, which are no probabilities")
+
+
 # learning -----------------------------------------------------------------------------------------------------
 
 
@@ -105,7 +119,7 @@ def _learns(subject: TrainedSubject, factor: float) -> bool:
     "overfits",
     "it learns 16 images by heart",
     "try it by hand: zoo train NAME mnist; look for a missing activation, a frozen layer, too strong a regularisation",
-    ("input-scale",),
+    ("input-scale", "predicts"),
 )
 def overfits(subject: TrainedSubject) -> None:
     best = -1.0
@@ -124,7 +138,7 @@ def overfits(subject: TrainedSubject) -> None:
     "history",
     "zoo_train returns the rows that it logged",
     "call run.log(step, loss=..., accuracy=...) and return run.history",
-    ("gradients",),
+    ("gradients", "predicts"),
 )
 def history(subject: TrainedSubject) -> None:
     rows = subject.trained.history
@@ -139,7 +153,7 @@ def history(subject: TrainedSubject) -> None:
     "an interrupted run goes on and ends with the weights of the uninterrupted one, bit for bit",
     "in zoo_train begin with run.restore(); keep every variable with run.checkpoint; return when run.stopping; "
     "draw random numbers from the seed and the step. Or leave zoo_train to core",
-    ("gradients",),
+    ("gradients", "predicts"),
 )
 def resumes(subject: TrainedSubject) -> None:
     from zoo.training import checkpoints
@@ -205,20 +219,6 @@ def bfloat16(subject: TrainedSubject) -> None:
 
 
 @check(
-    "predicts",
-    "zoo_predict gives float32 probabilities [n, classes]: rows of 0..1 that add up to 1",
-    "apply the softmax, or leave zoo_predict to core",
-    ("logits-finite",),
-)
-def predicts(subject: TrainedSubject) -> None:
-    probabilities = np.asarray(subject.session.predict(subject.model, subject.images))
-    if probabilities.shape != (COUNT, CLASSES) or probabilities.dtype != np.float32:
-        raise Fails(f"it gives {probabilities.dtype} {list(probabilities.shape)}; wanted: float32 [{COUNT}, {CLASSES}]")
-    if probabilities.min() < 0 or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
-        raise Fails(f"it gives {probabilities[0].round(3).tolist()}, which are no probabilities")
-
-
-@check(
     "litert",
     "it exports to LiteRT, and the file predicts the same: prediction without TensorFlow",
     "use TensorFlow or Keras operations only: no py_function, numpy_function or .numpy()",
@@ -277,4 +277,4 @@ def _check_figures(figures: Iterable[Figure]) -> None:
             raise Fails(f"figure {figure.name!r} has no caption")
 
 
-TRAINING = (input_scale, overfits, history, resumes, restores, bfloat16, predicts, litert, diagram, figures)
+TRAINING = (input_scale, predicts, overfits, history, resumes, restores, bfloat16, litert, diagram, figures)
