@@ -358,11 +358,17 @@ def test_pictures_are_not_replaced_by_none(tmp_path: Path, monkeypatch: pytest.M
     assert kept.read_text() == "<svg/>"
 
 
-def test_the_drawing_shows_every_result_whose_size_is_known_and_counts_those(tmp_path: Path) -> None:
-    small, unknown = _result(tmp_path), _result(tmp_path, dataset="aa", parameters=None)
-    drawn = boards.results_drawing([small, unknown])
-    assert drawn.caption.startswith("The 1 published results")
-    assert b"<!-- 1 k -->" in drawn.content  # its parameters lie within the axis
+def test_the_drawing_has_a_row_for_each_network_and_a_mark_for_each_recipe(tmp_path: Path) -> None:
+    own = {"name": "own", "values": {}}
+    results = [_result(tmp_path), _result(tmp_path, recipe=own), _result(tmp_path, dataset="aa", parameters=None)]
+    drawn = boards.results_drawing(results)
+    assert drawn.caption.startswith("The 3 published results")
+    told = re.findall(r"<!-- (.*?) -->", drawn.content.decode())
+    rest = [text for text in told if not text.endswith("%")]
+    assert rest == ["cnn  1.00 k", "mnist", "cnn", "aa", "book", "own", "the chapter"]
+    whole = _result(tmp_path, (100, 100))
+    assert boards.results_drawing([whole]).content.startswith(b"<?xml"), "all right is drawn, too"
+    assert boards.results_drawing([]).caption.startswith("The 0 published results")
 
 
 def test_images_that_may_not_be_passed_on_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

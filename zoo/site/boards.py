@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
@@ -22,10 +20,14 @@ from zoo.site.receipts import Result
 from zoo.types import Figure
 from zoo.units import scaled
 
-_COLOURS = ("blue", "orange", "green", "vermillion", "sky", "purple", "black")
 _CHAPTERS = ("curves", "sees", "hidden-units", "features")  # the figures that the chapter draws as well
-_MARKS = {"quick": "o", "best": "*", "book": "s"}
-_OTHER_MARKS = ("^", "D", "v", "P")
+_MARKS = {
+    "book": ("s", style.PALETTE["black"]),
+    "quick": ("o", style.PALETTE["blue"]),
+    "best": ("*", style.PALETTE["vermillion"]),
+}
+_OTHER_MARKS = tuple(zip("^DvP", (style.PALETTE[name] for name in ("green", "orange", "purple", "sky")), strict=True))
+_TICKS = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 99.8, 99.9)
 EXCERPT = 3  # results of a data set on the home page
 
 
@@ -167,50 +169,76 @@ def _row(result: Result, rich: bool) -> str:
 
 def _results_caption(results: Sequence[Result]) -> str:
     return (
-        f"The {len(results)} published results: a colour for each network, a mark for each recipe. Bars are 95 % "
-        "intervals, hollow rings what the chapter printed; further left is a smaller network. Compare points of one "
-        "panel only: each data set has a scale of its own."
+        f"The {len(results)} published results: a row for each network, the best first, with its number of parameters; "
+        "a mark for each recipe. Bars are 95 % intervals, hollow rings what the chapter printed. Equal steps to the "
+        "right take away equal shares of the wrong answers; each data set has a scale of its own."
     )
 
 
-def results_drawing(every: Sequence[Result]) -> Figure:
-    """Accuracy against parameters, a panel per data set (SVG); results whose receipt tells no parameters are left
-    out."""
-    results = [result for result in every if result.parameters]
-    sizes = [math.log10(result.parameters or 1) for result in results] or [6.0]
+def results_drawing(results: Sequence[Result]) -> Figure:
+    """The accuracy of each result with its interval, a panel per data set and a row per network (SVG)."""
     names = sorted({result.dataset for result in results}, key=lambda name: (name != "mnist", name))
-    names_of_all = sorted({result.architecture for result in results})
-    colours = dict(zip(names_of_all, cycle(style.PALETTE[name] for name in _COLOURS), strict=False))
+    recipes = {result.recipe for result in results}
     others = cycle(_OTHER_MARKS)
-    marks = {name: _MARKS.get(name) or next(others) for name in sorted({result.recipe for result in results})}
+    looks = {name: look for name, look in _MARKS.items() if name in recipes}
+    looks |= {name: next(others) for name in sorted(recipes - set(looks))}
+    panels = {name: _rows(_of(results, name)) for name in names}
+    heights = [len(rows) + 2 for rows in panels.values()] or [1]
     with style.styled():
-        figure = style.canvas(8.4, 4.6)
-        panels = figure.subplots(1, max(len(names), 1), squeeze=False)[0]
-        for axes, name in zip(panels, names, strict=False):
+        figure = style.canvas(8.4, 0.7 + 0.36 * sum(heights))
+        grid = figure.subplots(max(len(names), 1), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
+        for axes, (name, rows) in zip(grid[:, 0], panels.items(), strict=False):
             axes.set_title(name)
-            for result in _of(results, name):
-                colour = colours[result.architecture]
-                low, high = result.interval
-                x = math.log10(result.parameters or 1)
-                axes.plot([x, x], [low, high], color=colour, linewidth=5, alpha=0.35)
-                axes.plot(
-                    [x],
-                    [result.accuracy],
-                    marks[result.recipe],
-                    color=colour,
-                    markersize=8,
-                    label=f"{result.facts.network}, {result.recipe}",
-                )
-                if result.printed is not None:
-                    axes.plot([x], [result.printed], "o", markerfacecolor="none", color=style.FAINT_INK, markersize=11)
-            axes.set_xlabel("parameters")
-            axes.set_xlim(min(sizes) - 0.25, max(sizes) + 0.25)
-            ticks = range(math.ceil(min(sizes) - 0.25), math.floor(max(sizes) + 0.25) + 1)
-            axes.set_xticks(list(ticks), [re.sub(r"\.0+", "", scaled(10**tick)) for tick in ticks])
-            axes.yaxis.set_major_formatter("{x:g} %")
-            axes.legend(loc="best")
+            _draw_rows(axes, rows, looks)
+        marks = [_mark(recipe, look) for recipe, look in looks.items()]
+        if any(result.printed is not None for result in results):
+            marks.append(_mark("the chapter", ("o", style.FAINT_INK), hollow=True))
+        figure.legend(handles=marks, loc="outside upper right", ncols=len(marks) or 1)
         content = style.to_svg(figure)
     return Figure("results", content, "svg", _results_caption(results))
+
+
+def _rows(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """The results of each network, that with the most accurate one first."""
+    rows: dict[str, list[Result]] = {}
+    for result in sorted(results, key=lambda result: -result.accuracy):
+        size = "" if result.parameters is None else f"  {scaled(result.parameters)}"
+        rows.setdefault(result.facts.network + size, []).append(result)
+    return rows
+
+
+def _draw_rows(axes: Any, rows: dict[str, list[Result]], looks: dict[str, tuple[str, str]]) -> None:
+    """A row of marks for each network, on an axis that is as logarithmic in the wrong answers as in the right ones."""
+    reached = []
+    for place, results in enumerate(rows.values()):
+        for number, result in enumerate(sorted(results, key=lambda result: list(looks).index(result.recipe))):
+            y = place + 0.2 * (number - (len(results) - 1) / 2)
+            mark, colour = looks[result.recipe]
+            reached += [share / 100 for share in result.interval]
+            axes.plot(reached[-2:], [y, y], color=colour, linewidth=4, alpha=0.35)
+            axes.plot([result.accuracy / 100], [y], mark, color=colour, markersize=11 if mark == "*" else 8)
+        if results[0].printed is not None:
+            reached.append(results[0].printed / 100)
+            axes.plot(reached[-1:], [place], "o", markerfacecolor="none", color=style.FAINT_INK, markersize=12)
+    low, high = max(min(reached), 1e-3), min(max(reached), 1 - 1e-5)
+    axes.set_xscale("logit", nonpositive="clip")
+    axes.set_xlim(low - 0.15 * low * (1 - low), 1 - 0.85 * (1 - high))
+    ticks = [tick for tick in _TICKS if axes.get_xlim()[0] < tick / 100 < axes.get_xlim()[1]]
+    axes.set_xticks([tick / 100 for tick in ticks], [f"{tick:g} %" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def _mark(label: str, look: tuple[str, str], hollow: bool = False) -> Any:
+    """An entry of the legend."""
+    from matplotlib.lines import Line2D
+
+    mark, colour = look
+    inside = "none" if hollow else colour
+    return Line2D(
+        [], [], marker=mark, color=colour, markerfacecolor=inside, linestyle="none", markersize=9, label=label
+    )
 
 
 # the chapter ----------------------------------------------------------------------------------------------------
