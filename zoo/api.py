@@ -230,10 +230,9 @@ def visualize(
     set's files are.
     """
     from zoo.figures.drawing import Wishes, draw_architecture, draw_run
-
-    wishes = Wishes(tuple(only), tuple(layers), tuple(map(Path, images)), _path(source), _path(output))
     from zoo.registry import Registry
 
+    wishes = Wishes(tuple(only), tuple(layers), tuple(map(Path, images)), _path(source), _path(output))
     architectures = {plugin.name for plugin in Registry.discover().of("architecture")}
     if what in architectures:
         return draw_architecture(str(what), dataset, wishes, quiet, verbose)

@@ -130,7 +130,7 @@ def _homes(folder: Path, contents: Contents) -> list[tuple[Path, PartName | None
     labelled = {part: name for part, name in found.items() if _has_classes(folder / name)}
     for part in found.keys() - labelled.keys():
         name = found[part]
-        if count := sum(_is_image(path.name) for path in _walk(folder / name, set())):
+        if count := sum(_is_image(path.name) for path in files_below(folder / name)):
             images = "1 image" if count == 1 else f"{count:,} images"
             contents.about_parts.append(f"{name}/ is not used: {images} without a folder per class")
         else:
@@ -168,10 +168,16 @@ def _has_classes(folder: Path) -> bool:
 
 
 def _has_image(folder: Path) -> bool:
-    return any(_is_image(path.name) for path in _walk(folder, set()))
+    return any(_is_image(path.name) for path in files_below(folder))
 
 
 # files --------------------------------------------------------------------------------------------------------
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file in a folder and its folders, but for hidden ones; links are followed. Raises DataError if one can't
+    be read."""
+    return _walk(folder, set())
 
 
 def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:

@@ -395,16 +395,18 @@ def test_any_shape_fits(shape: tuple[int, int, int], resize: str, interpolation:
 
 
 def test_image_files_expands_folders_and_keeps_named_files(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.png", "notes.txt", "deep/er/c.webp"):
+    for name in ("b.JPG", "a.png", "notes.txt", "deep/er/c.webp", ".thumbnails/a.png", "deep/.c.webp"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "deep" / "back").symlink_to(tmp_path)
+    (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
     found = image_files([tmp_path / "notes.txt", tmp_path, tmp_path / "gone.jpg"])
     assert [path.relative_to(tmp_path).as_posix() for path in found] == [
         "notes.txt",
         "a.png",
         "b.JPG",
         "deep/er/c.webp",
+        "link.png",
         "gone.jpg",
     ]
 

@@ -22,6 +22,7 @@ import numpy as np
 from zoo.data import imageheaders
 from zoo.errors import DataError, UsageError, ZooError
 from zoo.files import IMAGE_SUFFIXES, in_words
+from zoo.folders import files_below
 from zoo.prediction import digits
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -127,7 +128,8 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     """Expand files and folders (recursively, sorted) to files.
 
     A path that is no folder counts whatever its name is, and whether it exists or not: decoding says what
-    is wrong with it. In a folder only `IMAGE_SUFFIXES` count. A folder without an image raises UsageError if it is the
+    is wrong with it. In a folder only `IMAGE_SUFFIXES` count, hidden files and folders do not, and links are
+    followed; DataError says which folder can't be read. A folder without an image raises UsageError if it is the
     only path; among others it counts itself, so that one folder named x.jpg does not keep the rest from an answer.
     """
     found: list[Path] = []
@@ -135,12 +137,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(
-            Path(folder) / name
-            for folder, _, names in os.walk(path)
-            for name in names
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES
-        )
+        inside = sorted(file for file in files_below(path) if file.suffix.lower() in IMAGE_SUFFIXES)
         if not inside and len(paths) > 1:
             found.append(path)
         elif not inside:
