@@ -36,7 +36,7 @@ def evaluate(run: Run, source: Path | None, reporter: Reporter, verbose: bool = 
     data = prepared.data(reporter)
     if data.split_hash != receipt["dataset"]["split_hash"]:
         raise DataError(
-            f"The images of {run.dataset} are not those the run was tested on: {_changes(run, prepared, data)}. "
+            f"The images of {run.dataset} are not those the run was tested on: {changes(run, prepared, data)}. "
             "To measure the run on images that it did not learn from, a folder per class: "
             f"zoo evaluate {run.quoted} --on FOLDER"
         )
@@ -47,7 +47,7 @@ def evaluate(run: Run, source: Path | None, reporter: Reporter, verbose: bool = 
     return measure(session, model, part, run.resolved.recipe.flip_average, run, name, write=False)
 
 
-def _changes(run: Run, prepared: Prepared, data: Data) -> str:
+def changes(run: Run, prepared: Prepared, data: Data) -> str:
     """What is not as it was when the run was made, as far as the run knows, with the names of some images."""
     classes = run.spec.class_names
     if data.class_names != classes:

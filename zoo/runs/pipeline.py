@@ -20,7 +20,7 @@ from zoo.hardware import default_threads
 from zoo.progress import Reporter
 from zoo.recipes import ENGINE_KEYS, Recipe, ResolvedRecipe, resolve
 from zoo.registry import Plugin, Registry
-from zoo.runs import closing, kept
+from zoo.runs import again, closing, kept
 from zoo.runs import receipt as receipts
 from zoo.runs.directory import Run, check_new, new_directory
 from zoo.runs.request import Request, located, request_of
@@ -243,8 +243,8 @@ def resume(run: Run, reporter: Reporter, inexact: bool = False, verbose: bool = 
         data = prepared.data(reporter)
         if data.fingerprint != receipt["dataset"]["fingerprint"]:
             raise DataError(
-                f"The images of {data.name} are not those the run began with: fingerprint "
-                f"{data.fingerprint[:16]} now, {receipt['dataset']['fingerprint'][:16]} then"
+                f"The images of {data.name} are not those the run began with: {again.changes(run, prepared, data)}. "
+                f"Put them back and resume, or begin anew: {receipt['command']}"
             )
         threads = start_frameworks(receipt["threads"], verbose)
         from zoo.training import distribution
