@@ -17,8 +17,8 @@ help: ## this list
 
 setup: $(READY) ## make the environment in .venv
 
-demo: $(READY) ## train a network on MNIST, which is built in, and say where to look
-	@$(BIN)/zoo train cnn mnist --output $(DEMO)
+demo: $(READY) ## train a network for four minutes on MNIST, which is built in, and say where to look
+	@$(BIN)/zoo train cnn mnist --minutes 4 --output $(DEMO)
 	@echo
 	@$(BIN)/zoo show $(DEMO)
 	@echo
