@@ -130,7 +130,7 @@ def _homes(folder: Path, contents: Contents) -> list[tuple[Path, PartName | None
     labelled = {part: name for part, name in found.items() if _has_classes(folder / name)}
     for part in found.keys() - labelled.keys():
         name = found[part]
-        if count := sum(_is_image(path.name) for path in files_below(folder / name)):
+        if count := sum(1 for _ in images_below(folder / name)):
             images = "1 image" if count == 1 else f"{count:,} images"
             contents.about_parts.append(f"{name}/ is not used: {images} without a folder per class")
         else:
@@ -168,16 +168,16 @@ def _has_classes(folder: Path) -> bool:
 
 
 def _has_image(folder: Path) -> bool:
-    return any(_is_image(path.name) for path in files_below(folder))
+    return any(True for _ in images_below(folder))
 
 
 # files --------------------------------------------------------------------------------------------------------
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """Every file in a folder and its folders, but for hidden ones; links are followed. Raises DataError if one can't
-    be read."""
-    return _walk(folder, set())
+def images_below(folder: Path) -> Iterator[Path]:
+    """Every file with an image's suffix in a folder and its folders, but for hidden ones; links are followed. Raises
+    DataError if a folder can't be read."""
+    return (path for path in _walk(folder, set()) if _is_image(path.name))
 
 
 def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:

@@ -22,7 +22,7 @@ import numpy as np
 from zoo.data import imageheaders
 from zoo.errors import DataError, UsageError, ZooError
 from zoo.files import IMAGE_SUFFIXES, in_words
-from zoo.folders import files_below
+from zoo.folders import images_below
 from zoo.prediction import digits
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -137,7 +137,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(file for file in files_below(path) if file.suffix.lower() in IMAGE_SUFFIXES)
+        inside = sorted(images_below(path))
         if not inside and len(paths) > 1:
             found.append(path)
         elif not inside:

@@ -275,8 +275,10 @@ def _go(run: Run, prepared: Prepared, data: Data, reporter: Reporter, devices: S
             run.update(status="training", reason="")
             _announce(run, data, reporter)
             # a checkpoint holds the weights as they have become; that of a probe its head's alone
-            goes_on = checkpoints.has_whole_state(run.checkpoints) and not active.recipe.freeze
-            model = active.build(run.spec.height, weights=None if goes_on else prepared.weights)
+            weights = prepared.weights
+            if weights and not active.recipe.freeze and checkpoints.has_whole_state(run.checkpoints):
+                weights = None
+            model = active.build(run.spec.height, weights=weights)
             parameters = parameters_of(model)
             run.update(parameters=parameters)
             sets = SETS_OF_VALUES + 2 * active.recipe.keep_best

@@ -214,12 +214,14 @@ def _draw_rows(axes: Any, rows: dict[str, list[Result]], looks: dict[str, tuple[
         for number, result in enumerate(sorted(results, key=lambda result: list(looks).index(result.recipe))):
             y = place + 0.2 * (number - (len(results) - 1) / 2)
             mark, colour = looks[result.recipe]
-            reached += [share / 100 for share in result.interval]
-            axes.plot(reached[-2:], [y, y], color=colour, linewidth=4, alpha=0.35)
+            interval = [share / 100 for share in result.interval]
+            reached += interval
+            axes.plot(interval, [y, y], color=colour, linewidth=4, alpha=0.35)
             axes.plot([result.accuracy / 100], [y], mark, color=colour, markersize=11 if mark == "*" else 8)
-        if results[0].printed is not None:
-            reached.append(results[0].printed / 100)
-            axes.plot(reached[-1:], [place], "o", markerfacecolor="none", color=style.FAINT_INK, markersize=12)
+        printed = results[0].printed
+        if printed is not None:
+            reached.append(printed / 100)
+            axes.plot([printed / 100], [place], "o", markerfacecolor="none", color=style.FAINT_INK, markersize=12)
     low, high = max(min(reached), 1e-3), min(max(reached), 1 - 1e-5)
     axes.set_xscale("logit", nonpositive="clip")
     axes.set_xlim(low - 0.15 * low * (1 - low), 1 - 0.85 * (1 - high))
