@@ -17,6 +17,7 @@ import tensorflow as tf
 from zoo import hardware
 from zoo.errors import UsageError
 from zoo.recipes import Recipe
+from zoo.training import kernels
 from zoo.training.augmented import Targets, augment
 from zoo.training.engine import Trainer
 from zoo.training.optimizers import FusedAdam, decay
@@ -82,7 +83,7 @@ class MirroredTrainer(Trainer):
 
     def __init__(self, model: Model, recipe: Recipe, size: int, strategy: Any) -> None:
         self.strategy = strategy
-        for layer in _layers(model):
+        for layer in kernels.layers_of(model):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
         super().__init__(model, recipe, size)
@@ -147,14 +148,6 @@ class MirroredTrainer(Trainer):
 
             self.strategy.extended.update(_raw(variable), update, args=(gradient,), group=False)
         self.optimizer.iterations.assign_add(1)
-
-
-def _layers(model: Any) -> list[Any]:
-    """A Keras model's layers, and those of the models inside it; none of a `tf.Module`."""
-    found = []
-    for layer in getattr(model, "layers", ()):
-        found += [layer, *_layers(layer)]
-    return found
 
 
 def _raw(variable: Any) -> Any:

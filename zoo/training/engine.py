@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from zoo.errors import ZooError
 from zoo.recipes import Recipe
-from zoo.training import freezing
+from zoo.training import freezing, kernels
 from zoo.training.augmented import Targets, augment
 from zoo.training.feeder import Chunk, Feeder, Plan
 from zoo.training.losses import penalty, summed
@@ -106,7 +106,7 @@ class Trainer:
     def _gradients(self, images: Any, targets: Targets, count: Any, replicas: int = 1) -> tuple[Any, Any, list[Any]]:
         """The mean loss over the global batch of `count`, correct answers, and gradients; those of several
         replicas add up."""
-        with tf.GradientTape() as tape:
+        with kernels.quick(self.model), tf.GradientTape() as tape:
             logits = tf.cast(self.model(images, training=True), tf.float32)
             extra = penalty(self.recipe, self.model, self.weights)
             objective = summed(self.recipe, logits, targets) / count + (extra / replicas if replicas > 1 else extra)
