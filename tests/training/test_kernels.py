@@ -81,13 +81,13 @@ def test_matrix_products_are_the_gradient_of_a_filter(kernel, strides, padding, 
     size = max(size, high, wide) if padding == "valid" else size
     shape = (high, wide, 5, 4)
     seen = tf.constant(rng.normal(size=(3, size, size, 5)), tf.float32)
-    maps = tf.nn.conv2d(seen, tf.zeros(shape), strides, padding.upper())
-    above = tf.constant(rng.normal(size=maps.shape), tf.float32)
-    theirs = tf.raw_ops.Conv2DBackpropFilter(
-        input=seen, filter_sizes=shape, out_backprop=above, strides=[1, strides, strides, 1], padding=padding.upper()
-    )
-    ours = kernels._filter_gradient(seen, above, shape, (strides, strides), padding.upper())
-    assert np.allclose(ours, theirs, atol=1e-4)
+    # the maps are linear in the filter, so that its gradient along any direction is the maps of that direction
+    # (TensorFlow's own gradient of a 1x1 filter with strides writes past its memory where channels are few: 2.21)
+    for direction in rng.normal(size=(3, *shape)).astype("float32"):
+        maps = tf.nn.conv2d(seen, direction, strides, padding.upper())
+        above = tf.constant(rng.normal(size=maps.shape), tf.float32)
+        ours = kernels._filter_gradient(seen, above, shape, (strides, strides), padding.upper())
+        assert np.isclose(np.sum(ours * direction), np.sum(above * maps), rtol=1e-4, atol=1e-3)
 
 
 def test_only_what_is_quicker_is_replaced(amx):

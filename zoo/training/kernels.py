@@ -7,9 +7,10 @@ normalization and their gradients operation by operation, each over the whole in
 can cost more than the convolutions between. TensorFlow's fused kernel does it in a pass or two, its statistics in
 float32 as well.
 
-Convolutions: the gradient of a filter sums over the positions of a row at a time. A matrix unit (AMX) takes 32 of
-them at once, so that for the small maps of a deep network most of its work is on padding. As one matrix product for
-each position of the filter, summed over all images, it is up to ten times as fast.
+Convolutions on a processor: the gradient of a filter is summed along the rows of a map. A matrix unit (AMX) takes 32
+positions at once, so that for the small maps of a deep network most of its work is on padding. As one matrix product
+for each position of the filter, over all images, it is up to ten times as fast. That of a 1x1 filter is one product on
+any processor, no slower; with strides and few channels TensorFlow's own writes past its memory (2.21, AVX-512).
 
 `benchmarks/kernels.py` measures both.
 """
@@ -29,7 +30,7 @@ from zoo import hardware
 from zoo.types import Model
 
 SMALL_MAP = 8
-"""Up to this width in pixels the matrix products are faster, whatever the filter's size; above it, those of 1x1."""
+"""Up to this width in pixels, the matrix products of filters larger than 1x1 are faster on a matrix unit."""
 
 
 @contextmanager
@@ -37,8 +38,11 @@ def quick(model: Model) -> Iterator[None]:
     """Within it, the layers of a Keras model for which there is a quicker kernel call that."""
     layers = layers_of(model)
     replaced = [(layer, "call", partial(_normalize, layer)) for layer in layers if _is_batch_normalization(layer)]
-    if has_matrix_unit():
-        replaced += [(layer, "convolution_op", partial(_convolve, layer)) for layer in layers if _is_convolution(layer)]
+    if not tf.config.list_physical_devices("GPU"):
+        small = SMALL_MAP if has_matrix_unit() else 0
+        replaced += [
+            (layer, "convolution_op", partial(_convolve, layer, small)) for layer in layers if _is_convolution(layer)
+        ]
     for layer, name, function in replaced:
         vars(layer)[name] = function  # not by assignment, which Keras takes for a part of the layer
     try:
@@ -57,8 +61,8 @@ def layers_of(model: Model) -> list[Any]:
 
 
 def has_matrix_unit() -> bool:
-    """Whether bfloat16 is multiplied by a processor's matrix unit."""
-    return "amx_bf16" in hardware.processor()[1] and not tf.config.list_physical_devices("GPU")
+    """Whether the processor has a matrix unit for bfloat16."""
+    return "amx_bf16" in hardware.processor()[1]
 
 
 def _is_batch_normalization(layer: Any) -> bool:
@@ -96,11 +100,10 @@ def _normalize(layer: Any, inputs: Any, training: bool | None = None, mask: Any 
 
 
 def _is_convolution(layer: Any) -> bool:
-    """One in bfloat16 over [batch, height, width, channels] whose filter sees each position, or is 1x1."""
+    """One over [batch, height, width, channels] whose filter sees each position, or is 1x1."""
     return (
         type(layer) is keras.layers.Conv2D
         and layer.trainable
-        and layer.compute_dtype == "bfloat16"
         and layer.data_format == "channels_last"
         and layer.groups == 1
         and layer.dilation_rate == (1, 1)
@@ -108,8 +111,12 @@ def _is_convolution(layer: Any) -> bool:
     )
 
 
-def _convolve(layer: Any, inputs: Any, kernel: Any) -> Any:
-    """As the `convolution_op` of `keras.layers.Conv2D`."""
+def _convolve(layer: Any, small: int, inputs: Any, kernel: Any) -> Any:
+    """As the `convolution_op` of `keras.layers.Conv2D`; `small` is the greatest width of a small map."""
+    width = layer.compute_output_shape(inputs.shape)[2]
+    is_small = width is not None and width <= small and inputs.dtype == tf.bfloat16
+    if not is_small and layer.kernel_size != (1, 1):
+        return type(layer).convolution_op(layer, inputs, kernel)
     strides, padding = [1, *layer.strides, 1], layer.padding.upper()
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -124,11 +131,7 @@ def _convolve(layer: Any, inputs: Any, kernel: Any) -> Any:
 
         return maps, gradient
 
-    width = layer.compute_output_shape(inputs.shape)[2]
-    small = width is not None and width <= SMALL_MAP
-    if small or layer.kernel_size == (1, 1):
-        return convolve(inputs, tf.convert_to_tensor(kernel))
-    return type(layer).convolution_op(layer, inputs, kernel)
+    return convolve(inputs, tf.convert_to_tensor(kernel))
 
 
 def _filter_gradient(images: Any, above: Any, shape: Any, strides: tuple[int, int], padding: str) -> Any:
