@@ -3,7 +3,7 @@
 Prints images/s of each, and the ratios: against `fit` at the engine's precision, and against the chapter's
 way (`fit` in float32).
 
-    python benchmarks/engine.py [fc-keras cnn vgg16] [--rounds 5]
+    python benchmarks/engine.py [fc-keras cnn vgg16 vgg16-bn resnet50 inceptionv3] [--rounds 5]
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ CASES = (
     Case("fc-keras", 28, 1, 10, 60_000, 200, "float32", (2.0, 2.0)),
     Case("cnn", 28, 1, 10, 10_000, 200, "bfloat16", (1.2, 2.0)),
     Case("vgg16", 50, 3, 2, 640, 64, "bfloat16", (1.0, 1.6)),
+    Case("vgg16-bn", 48, 3, 2, 640, 64, "bfloat16", (1.5, 2.0)),
+    Case("resnet50", 64, 3, 2, 640, 64, "bfloat16", (1.5, 2.0)),
+    Case("inceptionv3", 75, 3, 2, 640, 64, "bfloat16", (1.5, 2.0)),
 )
 
 

@@ -12,7 +12,7 @@ positions at once, so that for the small maps of a deep network most of its work
 for each position of the filter, over all images, it is up to ten times as fast. That of a 1x1 filter is one product on
 any processor, no slower; with strides and few channels TensorFlow's own writes past its memory (2.21, AVX-512).
 
-`benchmarks/kernels.py` measures both.
+`benchmarks/engine.py` measures both, against Keras' `fit`.
 """
 
 from __future__ import annotations
