@@ -118,6 +118,16 @@ def test_large_maps_keep_their_own_gradient(amx):
     assert kinds.count("FusedBatchNormV3") == 1
 
 
+def test_maps_of_unknown_size_keep_their_own_gradient(amx):
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, layers.Conv2D(4, 1)(inputs))
+    with kernels.quick(model):
+        graph = tf.function(lambda x: tf.gradients(model(x), model.trainable_variables))
+        shape = tf.TensorSpec([None, None, None, 3])
+        kinds = [node.type for node in graph.get_concrete_function(shape).graph.get_operations()]
+    assert "Conv2DBackpropFilter" in kinds
+
+
 def test_layers_of_inner_models_are_found_once():
     inner = net()
     inputs = keras.Input((12, 12, 3))

@@ -69,6 +69,7 @@ def _is_batch_normalization(layer: Any) -> bool:
     """One over [batch, height, width, channels] that takes its batch's statistics, on this device alone."""
     return (
         type(layer) is keras.layers.BatchNormalization
+        and layer.built
         and layer.trainable
         and layer.input_spec.ndim == 4
         and layer.axis in (-1, 3)
@@ -113,9 +114,10 @@ def _is_convolution(layer: Any) -> bool:
 
 def _convolve(layer: Any, small: int, inputs: Any, kernel: Any) -> Any:
     """As the `convolution_op` of `keras.layers.Conv2D`; `small` is the greatest width of a small map."""
-    width = layer.compute_output_shape(inputs.shape)[2]
-    is_small = width is not None and width <= small and inputs.dtype == tf.bfloat16
-    if not is_small and layer.kernel_size != (1, 1):
+    height, width = layer.compute_output_shape(inputs.shape)[1:3]
+    is_known = height is not None and width is not None
+    is_small = is_known and width <= small and inputs.dtype == tf.bfloat16
+    if not is_small and not (is_known and layer.kernel_size == (1, 1)):
         return type(layer).convolution_op(layer, inputs, kernel)
     strides, padding = [1, *layer.strides, 1], layer.padding.upper()
 
