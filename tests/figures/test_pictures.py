@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import style
+from zoo import defaults, style
 from zoo.cli import main
 from zoo.errors import DataError, UsageError
 from zoo.figures import CATALOGUE, answers, drawing, embedding, features, imagenet, in_order, photos, scores
@@ -21,7 +22,7 @@ from zoo.figures.gallery import Picture, gallery, shortened
 from zoo.figures.scene import Scene
 from zoo.network.graph import Graph
 from zoo.runs.directory import Run
-from zoo.runs.evaluation import read_predictions
+from zoo.runs.evaluation import predictor, read_predictions
 from zoo.types import Photo, View
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -215,6 +216,23 @@ def test_the_least_sure_come_first_and_are_framed_where_they_are_wrong(scene: Sc
     right = [picture for picture in pictured if not picture.wrong]
     assert all(picture.lines[1] == "right" for picture in right)
     assert f"{len(right)} of them are right all the same" in figure.caption
+
+
+@pytest.mark.parametrize("flip_average", [False, True])
+def test_images_without_a_label_get_the_prediction_of_the_run(
+    scene: Scene, pictured: list[Picture], flip_average: bool
+) -> None:
+    assert scene.data is not None
+    assert scene.run is not None
+    images = scene.data.test.images[:5]
+    data = replace(scene.data, unlabelled=lambda count: (images[:count], [str(n) for n in range(len(images))]))
+    recipe = replace(scene.run.recipe, flip_average=flip_average)
+    context: Any = SimpleNamespace(**{**vars(scene.run), "recipe": recipe, "title": scene.title, "rehearsal": False})
+    (figure,) = answers.unlabelled(Scene(scene.model, data, context, scene.view))
+    assert "Nobody has said which are right" in figure.caption
+    shares = np.asarray(predictor(defaults.predict, scene.model, flip_average)(images.astype("float32")))
+    said = [f"{scene.class_names[row.argmax()]}, prob={row.max():.2f}" for row in shares]
+    assert [picture.lines[0] for picture in pictured] == said
 
 
 def test_a_rehearsal_s_pictures_are_stamped_and_tell_no_accuracy(scene: Scene) -> None:

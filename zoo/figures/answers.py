@@ -56,6 +56,8 @@ def unlabelled(scene: Scene) -> Iterator[Figure]:
     if not len(images):
         return
     found = probabilities_of(scene.model, images)
+    if scene.run.recipe.flip_average:  # what `zoo predict` says of them
+        found = (found + probabilities_of(scene.model, images[:, :, ::-1])) / 2
     guesses = found.argmax(axis=1)
     titles = [_title(scene.class_names[guess], row[guess]) for guess, row in zip(guesses, found, strict=True)]
     pictures = [Picture(image, (title,)) for image, title in zip(images, titles, strict=True)]
