@@ -338,6 +338,19 @@ def test_pictures_are_fitted_as_the_network_s_own_and_shown_large(run: Run) -> N
     assert default.pixels.shape == (28, 28, 1)
 
 
+def test_a_network_trained_on_photographs_is_not_shown_a_digit(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(photos, "find_spec", lambda name: None)  # without scikit-image
+    colour = replace(run.spec, channels=3)
+    assert photos.default(colour, "stretch", "area", trained=True) == ()
+    assert len(photos.default(colour, "stretch", "area")) == 1
+    assert len(photos.default(run.spec, "stretch", "area", trained=True)) == 1
+    of_photographs: Any = SimpleNamespace(spec=colour, resolved=run.resolved)
+    with pytest.raises(UsageError, match=r"no free photograph .* \(--image PATH\).* pip install scikit-image"):
+        drawing.draw_without_data(of_photographs, (), tmp_path)
+
+
 def test_every_entry_of_the_catalogue_says_what_it_is() -> None:
     names = [entry.name for entry in CATALOGUE]
     assert len(set(names)) == len(names)

@@ -102,7 +102,7 @@ def draw_run(run: Run, wishes: Wishes, quiet: bool, verbose: bool) -> list[Path]
     else:
         session, data = _images_of(run, wishes.source, reporter)
     if data is None and not chosen:
-        chosen = photos.default(spec, recipe.resize, recipe.interpolation)
+        chosen = photos.default(spec, recipe.resize, recipe.interpolation, trained=True)
     pipeline.start_frameworks(run.receipt["threads"], verbose)
     from zoo.runs.finish import rebuild
 
@@ -121,18 +121,26 @@ def _needs_images(only: tuple[str, ...]) -> bool:
 def draw_without_data(run: Run, pictures: tuple[Path, ...], folder: Path) -> list[Path]:
     """Draw into `folder` what a finished run's network makes of pictures, and all that needs no image of its data set.
 
-    Without `pictures` it is shown those of `zoo.figures.photos.default`, which may be passed on.
+    Without `pictures` it is shown those of `zoo.figures.photos.default`, which may be passed on. Raises UsageError if
+    there are none.
     """
     from zoo.figures import photos
     from zoo.runs import pipeline
 
     spec, recipe = run.spec, run.resolved.recipe
-    chosen = photos.load(pictures, spec, recipe.resize, recipe.interpolation)
+    chosen = photos.load(pictures, spec, recipe.resize, recipe.interpolation) or photos.default(
+        spec, recipe.resize, recipe.interpolation, trained=True
+    )
+    if not chosen:
+        raise UsageError(
+            "There is no free photograph to show the network. Give one of yours (--image PATH), "
+            "or install the one of scikit-image: pip install scikit-image"
+        )
     session = Session(run.architecture())
     pipeline.start_frameworks(run.receipt["threads"])
     from zoo.runs.finish import rebuild
 
-    view = View(spec, chosen or photos.default(spec, recipe.resize, recipe.interpolation))
+    view = View(spec, chosen)
     return draw(session, rebuild(run, session), None, DrawnRun(run), view, folder)
 
 

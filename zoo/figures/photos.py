@@ -43,14 +43,19 @@ def photo(name: str, image: images.Image, spec: Spec, resize: str, interpolation
     return Photo(name, pixels, shown)
 
 
-def default(spec: Spec, resize: str, interpolation: str) -> tuple[Photo, ...]:
-    """The cat that scikit-image brings along, if it is installed, else the first test digit of MNIST, if that is."""
+def default(spec: Spec, resize: str, interpolation: str, trained: bool = False) -> tuple[Photo, ...]:
+    """The cat that scikit-image brings along, if it is installed, else the first test digit of MNIST, if that is.
+
+    A network that is `trained` on colour photographs has nothing to say of a digit, and gets none.
+    """
     package, path = CAT
     found = find_spec(package)
     if found is not None and found.origin is not None:
         cat = Path(found.origin).parent / path
         if cat.is_file():
             return (photo("Chelsea the cat (scikit-image)", cat, spec, resize, interpolation),)
+    if trained and spec.channels > 1:
+        return ()
     mnist = [plugin for plugin in Registry.discover().of("dataset") if (plugin.name, plugin.status) == ("mnist", "ok")]
     if not mnist:
         return ()
