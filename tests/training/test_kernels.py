@@ -8,7 +8,11 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from zoo.recipes import Recipe
 from zoo.training import kernels
+from zoo.training.engine import Trainer
+from zoo.training.feeder import Feeder, Plan
+from zoo.types import Part
 
 
 @pytest.fixture
@@ -136,3 +140,12 @@ def test_layers_of_inner_models_are_found_once():
     assert len({id(layer) for layer in found}) == len(found)
     assert set(map(id, inner.layers)) <= set(map(id, found))
     assert kernels.layers_of(tf.Module()) == []
+
+
+def test_the_engine_s_step_calls_them():
+    recipe = Recipe(image_size=12, batch_size=2)
+    trainer = Trainer(net(), recipe, 12)
+    part = Part(np.zeros((2, 12, 12, 3), np.uint8), np.arange(2), np.array([0, 1]), [])
+    trainer.run(next(iter(Feeder(Plan(recipe, 0, 2, 12), part, 0, 1))))
+    (traced,) = trainer._run._list_all_concrete_functions()
+    assert 'op: "FusedBatchNormV3"' in str(traced.graph.as_graph_def())

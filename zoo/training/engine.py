@@ -79,13 +79,14 @@ class Trainer:
         steps = tf.size(rates)
         losses = tf.TensorArray(tf.float32, size=steps)
         correct = tf.TensorArray(tf.int64, size=steps)
-        for step in tf.range(steps):
-            rows = slice(step * batch, (step + 1) * batch)
-            x = tf.ensure_shape(images[rows], [None, *self._source])
-            drawn = table[rows] if self._columns.width else None
-            loss, hits = self._advance(x, labels[rows], drawn, rates[step], first + tf.cast(step, tf.int64))
-            losses = losses.write(step, loss)
-            correct = correct.write(step, hits)
+        with kernels.quick(self.model):  # here, once: devices trace their share of a step side by side
+            for step in tf.range(steps):
+                rows = slice(step * batch, (step + 1) * batch)
+                x = tf.ensure_shape(images[rows], [None, *self._source])
+                drawn = table[rows] if self._columns.width else None
+                loss, hits = self._advance(x, labels[rows], drawn, rates[step], first + tf.cast(step, tf.int64))
+                losses = losses.write(step, loss)
+                correct = correct.write(step, hits)
         return losses.stack(), correct.stack()
 
     def _advance(self, images: Any, labels: Any, table: Any, rate: Any, step: Any) -> tuple[Any, Any]:
@@ -106,7 +107,7 @@ class Trainer:
     def _gradients(self, images: Any, targets: Targets, count: Any, replicas: int = 1) -> tuple[Any, Any, list[Any]]:
         """The mean loss over the global batch of `count`, correct answers, and gradients; those of several
         replicas add up."""
-        with kernels.quick(self.model), tf.GradientTape() as tape:
+        with tf.GradientTape() as tape:
             logits = tf.cast(self.model(images, training=True), tf.float32)
             extra = penalty(self.recipe, self.model, self.weights)
             objective = summed(self.recipe, logits, targets) / count + (extra / replicas if replicas > 1 else extra)
