@@ -38,6 +38,11 @@ def has_bfloat16() -> bool:
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(processor()[1]))
 
 
+def has_matrix_unit() -> bool:
+    """Whether the processor has a matrix unit for bfloat16 (AMX)."""
+    return "amx_bf16" in processor()[1]
+
+
 def resolve_precision(recipe: Recipe, bfloat16: bool) -> Literal["float32", "bfloat16"]:
     """What the recipe's precision means on a machine that has, or has not, bfloat16."""
     if recipe.precision != "auto":

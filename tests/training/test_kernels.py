@@ -8,17 +8,19 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from zoo import hardware
 from zoo.recipes import Recipe
 from zoo.training import kernels
 from zoo.training.engine import Trainer
 from zoo.training.feeder import Feeder, Plan
+from zoo.training.freezing import layers_of
 from zoo.types import Part
 
 
 @pytest.fixture
 def amx(monkeypatch):
     """As on a processor with a matrix unit; the products themselves are right on any."""
-    monkeypatch.setattr(kernels, "has_matrix_unit", lambda: True)
+    monkeypatch.setattr(hardware, "has_matrix_unit", lambda: True)
 
 
 def net(dtype="float32", **normalization):
@@ -136,10 +138,13 @@ def test_layers_of_inner_models_are_found_once():
     inner = net()
     inputs = keras.Input((12, 12, 3))
     outer = keras.Model(inputs, inner(inputs) + inner(inputs))
-    found = kernels.layers_of(outer)
+    found = layers_of(outer)
     assert len({id(layer) for layer in found}) == len(found)
-    assert set(map(id, inner.layers)) <= set(map(id, found))
-    assert kernels.layers_of(tf.Module()) == []
+    assert {id(layer) for layer in inner.layers if layer.weights} <= set(map(id, found))
+    assert layers_of(tf.Module()) == []
+    with kernels.quick(outer), kernels.quick(tf.Module()):
+        assert [layer for layer in inner.layers if "call" in vars(layer)] == [inner.layers[2]]
+    assert not [layer for layer in inner.layers if "call" in vars(layer)]
 
 
 def test_the_engine_s_step_calls_them():

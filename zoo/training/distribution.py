@@ -17,9 +17,9 @@ import tensorflow as tf
 from zoo import hardware
 from zoo.errors import UsageError
 from zoo.recipes import Recipe
-from zoo.training import kernels
 from zoo.training.augmented import Targets, augment
 from zoo.training.engine import Trainer
+from zoo.training.freezing import layers_of
 from zoo.training.optimizers import FusedAdam, decay
 from zoo.types import Model
 
@@ -83,7 +83,7 @@ class MirroredTrainer(Trainer):
 
     def __init__(self, model: Model, recipe: Recipe, size: int, strategy: Any) -> None:
         self.strategy = strategy
-        for layer in kernels.layers_of(model):
+        for layer in layers_of(model):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
         super().__init__(model, recipe, size)

@@ -27,6 +27,7 @@ import keras
 import tensorflow as tf
 
 from zoo import hardware
+from zoo.training.freezing import layers_of
 from zoo.types import Model
 
 SMALL_MAP = 8
@@ -39,7 +40,7 @@ def quick(model: Model) -> Iterator[None]:
     layers = layers_of(model)
     replaced = [(layer, "call", partial(_normalize, layer)) for layer in layers if _is_batch_normalization(layer)]
     if not tf.config.list_physical_devices("GPU"):
-        small = SMALL_MAP if has_matrix_unit() else 0
+        small = SMALL_MAP if hardware.has_matrix_unit() else 0
         replaced += [
             (layer, "convolution_op", partial(_convolve, layer, small)) for layer in layers if _is_convolution(layer)
         ]
@@ -52,24 +53,10 @@ def quick(model: Model) -> Iterator[None]:
             del vars(layer)[name]
 
 
-def layers_of(model: Model) -> list[Any]:
-    """A Keras model's layers, and those of the models inside it; none of a `tf.Module`."""
-    found: dict[int, Any] = {}
-    for layer in getattr(model, "layers", ()):
-        found |= {id(inner): inner for inner in (layer, *layers_of(layer))}
-    return list(found.values())
-
-
-def has_matrix_unit() -> bool:
-    """Whether the processor has a matrix unit for bfloat16."""
-    return "amx_bf16" in hardware.processor()[1]
-
-
 def _is_batch_normalization(layer: Any) -> bool:
     """One over [batch, height, width, channels] that takes its batch's statistics, on this device alone."""
     return (
         type(layer) is keras.layers.BatchNormalization
-        and layer.built
         and layer.trainable
         and layer.input_spec.ndim == 4
         and layer.axis in (-1, 3)
@@ -114,10 +101,8 @@ def _is_convolution(layer: Any) -> bool:
 
 def _convolve(layer: Any, small: int, inputs: Any, kernel: Any) -> Any:
     """As the `convolution_op` of `keras.layers.Conv2D`; `small` is the greatest width of a small map."""
-    height, width = layer.compute_output_shape(inputs.shape)[1:3]
-    is_known = height is not None and width is not None
-    is_small = is_known and width <= small and inputs.dtype == tf.bfloat16
-    if not is_small and not (is_known and layer.kernel_size == (1, 1)):
+    sides = layer.compute_output_shape(inputs.shape)[1:3]
+    if None in sides or not (layer.kernel_size == (1, 1) or (inputs.dtype == tf.bfloat16 and sides[1] <= small)):
         return type(layer).convolution_op(layer, inputs, kernel)
     strides, padding = [1, *layer.strides, 1], layer.padding.upper()
 
