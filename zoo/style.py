@@ -126,7 +126,10 @@ def headline(figure: Canvas, text: str, laid_out: bool = True) -> None:
         text = text.replace(": ", ":\n", 1)
         size = min(10.5, 13 * room / max(text_width(line, 13, bold=True) for line in text.split("\n")))
     place = {"x": 0.01} if laid_out else {"x": 0.15 / width, "y": 1 - 0.1 / height, "va": "top"}
-    figure.suptitle(text, ha="left", fontsize=min(13, size), linespacing=1.05, **place)
+    title = figure.suptitle(text, ha="left", fontsize=min(13, size), linespacing=1.05, **place)
+    # letters fitted to whole pixels are wider than their outlines
+    drawn = 72 * title.get_window_extent().width / figure.dpi
+    title.set_fontsize(title.get_fontsize() * min(1.0, room / drawn))
 
 
 def to_png(figure: Canvas, few_colours: bool = False) -> bytes:

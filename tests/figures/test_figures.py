@@ -224,3 +224,14 @@ def test_a_title_is_never_wider_than_its_figure() -> None:
         widest = max(style.text_width(line, title.get_fontsize(), bold=True) for line in title.get_text().split("\n"))
         assert widest <= 72 * width
         assert title.get_fontsize() >= 7
+
+
+@pytest.mark.parametrize("laid_out", [False, True])
+def test_a_title_is_not_wider_as_drawn_either(laid_out: bool) -> None:
+    long = "vgg16-bn (dropout=0.5) on catsdogs, best: block2_conv2_relu, 128 maps of 31 x 31"
+    for width in np.arange(7, 8.5, 0.05):  # at some sizes the letters, fitted to whole pixels, grow by a twentieth
+        with style.styled():
+            figure = style.canvas(width, 3)
+            style.headline(figure, long, laid_out)
+            style.to_png(figure)
+            assert figure._suptitle.get_window_extent().x1 <= figure.bbox.width
