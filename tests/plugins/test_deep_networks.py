@@ -137,7 +137,7 @@ def test_the_statistics_of_the_normalisation_move_in_training_alone(name: str) -
     wanted = narrow(name)
     model, images = build(wanted), some_images(wanted)
     moving = [variable for variable in model.non_trainable_variables if "moving" in variable.path]
-    before = [np.array(variable) for variable in moving]
+    before = [variable.numpy() for variable in moving]
     assert np.array_equal(model(images), model(images))
     assert all(np.array_equal(a, b) for a, b in zip(before, moving, strict=True))
     model(images, training=True)

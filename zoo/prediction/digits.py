@@ -81,25 +81,36 @@ def _ink(grey: Array) -> Array:
 
 def _is_dark_on_light(grey: Array) -> bool:
     """Whether what differs most from the paper is darker. Paper is what the border shows, evenly lit or in a slope."""
-    rows, columns = np.indices(grey.shape)
-    terms = np.stack([np.ones(grey.shape), rows, columns], axis=-1)
-    at_border = (rows == 0) | (columns == 0) | (rows == rows.max()) | (columns == columns.max())
-    slope, *_ = np.linalg.lstsq(terms[at_border], grey[at_border].astype(np.float64), rcond=None)
-    difference = grey - terms @ slope
-    return bool((difference**3).sum() < 0)
+    height, width = grey.shape
+    values = grey.astype(np.float32)
+    rows = np.arange(height, dtype=np.float32)[:, None] - (height - 1) / 2
+    columns = np.arange(width, dtype=np.float32)[None, :] - (width - 1) / 2
+    at_border = np.ones(grey.shape, bool)
+    at_border[1:-1, 1:-1] = False
+    border = values[at_border]
+
+    def steepness(places: Array) -> float:
+        """By least squares; from the middle of an image, its rows and columns are independent on the border."""
+        found = np.broadcast_to(places, grey.shape)[at_border]
+        return float(found @ border) / max(1.0, float(found @ found))
+
+    difference = values - border.mean() - rows * steepness(rows) - columns * steepness(columns)
+    return bool((difference**3).sum(dtype=np.float64) < 0)
 
 
 def _cleared(ink: Array) -> Array:
     """The ink without paper and specks, scaled to 0..255."""
     threshold, mask = cv2.threshold(ink, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     _, labels, facts, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    areas = facts[1:, cv2.CC_STAT_AREA]
-    kept = 1 + np.flatnonzero(areas >= _LEAST_PART * areas.max())
-    strokes = cv2.dilate(np.isin(labels, kept).astype(np.uint8), np.ones((3, 3), np.uint8))
+    areas = facts[:, cv2.CC_STAT_AREA]
+    kept = areas >= _LEAST_PART * areas[1:].max()
+    kept[0] = False  # the paper
+    strokes = cv2.dilate(kept.astype(np.uint8)[labels], np.ones((3, 3), np.uint8))
     # half the threshold is still the stroke's soft edge; below is paper
     faint, full = threshold / 2, float(np.percentile(ink[mask > 0], 90))
-    scaled = (ink.astype(np.float32) - faint) * (255 / max(1.0, full - faint)) * strokes
-    return np.asarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    scale = 255 / max(1.0, full - faint)
+    scaled = np.clip(np.rint((np.arange(256, dtype=np.float32) - faint) * scale), 0, 255).astype(np.uint8)
+    return np.asarray(scaled[ink] * strokes)
 
 
 def _as_with_a_pen(digit: Array) -> Array:
