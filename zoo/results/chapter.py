@@ -69,7 +69,8 @@ EXPERIMENTS = (
         "VGG-16 from scratch on photographs of 50 x 50 pixels; Adam at 1e-6, batches of 256, 20 epochs",
         "At the code's rate, 1e-6, it takes 20 epochs here to the validation loss that is printed after 5, 0.569. "
         "At 4e-6 (`--set learning_rate=4e-6 --set precision=bfloat16`, measured once) the training loss stays within "
-        "0.034 of the printed one in all epochs, and 78.66 % of the validation images are right. The recipe is the code's.",
+        "0.034 of the printed one in all epochs, and 78.66 % of the validation images are right. The recipe is the "
+        "code's.",
     ),
 )
 
