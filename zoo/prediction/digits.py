@@ -81,21 +81,12 @@ def _ink(grey: Array) -> Array:
 
 def _is_dark_on_light(grey: Array) -> bool:
     """Whether what differs most from the paper is darker. Paper is what the border shows, evenly lit or in a slope."""
-    height, width = grey.shape
-    values = grey.astype(np.float32)
-    rows = np.arange(height, dtype=np.float32)[:, None] - (height - 1) / 2
-    columns = np.arange(width, dtype=np.float32)[None, :] - (width - 1) / 2
-    at_border = np.ones(grey.shape, bool)
-    at_border[1:-1, 1:-1] = False
-    border = values[at_border]
-
-    def steepness(places: Array) -> float:
-        """By least squares; from the middle of an image, its rows and columns are independent on the border."""
-        found = np.broadcast_to(places, grey.shape)[at_border]
-        return float(found @ border) / max(1.0, float(found @ found))
-
-    difference = values - border.mean() - rows * steepness(rows) - columns * steepness(columns)
-    return bool((difference**3).sum(dtype=np.float64) < 0)
+    rows, columns = np.indices(grey.shape)
+    terms = np.stack([np.ones(grey.shape), rows, columns], axis=-1)
+    at_border = (rows == 0) | (columns == 0) | (rows == rows.max()) | (columns == columns.max())
+    slope, *_ = np.linalg.lstsq(terms[at_border], grey[at_border].astype(np.float64), rcond=None)
+    difference = grey - terms @ slope
+    return bool((difference**3).sum() < 0)
 
 
 def _cleared(ink: Array) -> Array:
@@ -109,8 +100,8 @@ def _cleared(ink: Array) -> Array:
     # half the threshold is still the stroke's soft edge; below is paper
     faint, full = threshold / 2, float(np.percentile(ink[mask > 0], 90))
     scale = 255 / max(1.0, full - faint)
-    scaled = np.clip(np.rint((np.arange(256, dtype=np.float32) - faint) * scale), 0, 255).astype(np.uint8)
-    return np.asarray(scaled[ink] * strokes)
+    table = np.clip(np.rint((np.arange(256, dtype=np.float32) - faint) * scale), 0, 255).astype(np.uint8)
+    return np.asarray(table[ink] * strokes)
 
 
 def _as_with_a_pen(digit: Array) -> Array:
