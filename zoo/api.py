@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import UsageError, nearest
 from zoo.hardware import default_threads
 from zoo.progress import Reporter
-from zoo.recipes import ResolvedRecipe
 from zoo.runs.directory import PACKAGED, Run
 from zoo.runs.directory import resolve as find_run
 from zoo.types import Data, Model, Spec
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from zoo.prediction.cold import Prediction
     from zoo.prediction.imagenet import Published
     from zoo.prediction.packaged import Packaged
+    from zoo.recipes import ResolvedRecipe
 
 
 def train(

@@ -6,9 +6,10 @@ import os
 import platform
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.recipes import Recipe
+if TYPE_CHECKING:
+    from zoo.recipes import Recipe
 
 FRAMEWORKS = (
     "tensorflow",

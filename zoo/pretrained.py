@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import MissingWeights, UsageError, ZooError
 from zoo.files import checksum_of, sha256_of
-from zoo.registry import Plugin
 
 if TYPE_CHECKING:
+    from zoo.registry import Plugin
     from zoo.types import Spec
 
 TIMEOUT = 10.0  # seconds without an answer

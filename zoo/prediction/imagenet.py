@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
 from zoo.files import atomic_write, cache_folder, require_space
-from zoo.registry import Plugin
 from zoo.runs.directory import PACKAGED
 
 if TYPE_CHECKING:
+    from zoo.registry import Plugin
     from zoo.types import Spec
 
 NAME = "imagenet"

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoo.boundary import checked_figure
 from zoo.errors import UsageError, ZooError
 from zoo.files import atomic_write
-from zoo.recipes import ResolvedRecipe
 from zoo.stored import count, number, optional, read_json, text
 from zoo.types import Figure, History, Spec
 
 if TYPE_CHECKING:
+    from zoo.recipes import ResolvedRecipe
     from zoo.registry import Plugin
 
 FORMAT = 1
@@ -135,6 +135,8 @@ class Run:
     @property
     def resolved(self) -> ResolvedRecipe:
         """The resolved recipe with origins."""
+        from zoo.recipes import ResolvedRecipe
+
         receipt = self.receipt
         return ResolvedRecipe.from_dict(receipt["recipe"]["name"], receipt["recipe"]["values"])
 
