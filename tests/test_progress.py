@@ -49,6 +49,22 @@ def test_files_and_dumb_terminals_get_plain_lines(monkeypatch, stream):
     assert stream.getvalue() == "training  50 %  loss 0.5\n"
 
 
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_a_reader_who_goes_away_stops_nothing(monkeypatch, term):
+    class Broken(Terminal):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("zoo.progress._PLAIN_SECONDS", 0.0)
+    reporter = Reporter(Broken())
+    reporter.note("a message")
+    reporter.start("training", 100)
+    reporter.advance(50, "loss 0.5")
+    reporter.note("another")
+    reporter.stop()
+
+
 def test_plain_lines_are_few(monkeypatch):
     stream = io.StringIO()
     reporter = Reporter(stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import textwrap
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -391,6 +392,14 @@ def test_observers_are_told(plugin):
     session.load()
     session.notify("zoo_evaluated", run=None, step=5, metrics={"loss": 1.0})
     assert observer.load().SEEN == [(5, {"loss": 1.0})]
+
+
+def test_two_names_of_one_observer_are_told_once(plugin):
+    observer = plugin(OBSERVER.format(then=""), "plugin", "watcher")
+    session = Session(plugin(NET), observers=[observer, replace(observer, name="second")])
+    session.load()
+    session.notify("zoo_evaluated", run=None, step=5, metrics={})
+    assert observer.load().SEEN == [(5, {})]
 
 
 @pytest.mark.parametrize("error", ["ValueError", "SystemExit"])

@@ -11,6 +11,18 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from zoo.recipes import Recipe
 
+_KERNEL_SETTINGS = (
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_SET_ONEDNN_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "TF_DETERMINISTIC_OPS",
+    "TF_XLA_FLAGS",
+    "NVIDIA_TF32_OVERRIDE",
+)
+"""Variables of the environment with which TensorFlow chooses kernels: other kernels round otherwise."""
+
 FRAMEWORKS = (
     "tensorflow",
     "keras",
@@ -106,3 +118,8 @@ def versions(distributions: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
         except PackageNotFoundError:
             continue  # a differently packaged build of it: then the receipt can't name its version
     return found
+
+
+def kernel_settings() -> dict[str, str]:
+    """The variables of the environment that choose TensorFlow's kernels, where they are set."""
+    return {name: os.environ[name] for name in _KERNEL_SETTINGS if name in os.environ}

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, TextIO
 
 from zoo.files import printable
@@ -21,11 +22,31 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+class _Lasting:
+    """A stream that may break, as where the reader of a pipe goes away: nobody is shown the rest, and the training,
+    which is worth more, goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 class Reporter:
     """Shows messages, progress within a stage, and a line per evaluation. `quiet` shows nothing at all."""
 
     def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:
-        self.stream = stream or sys.stderr
+        self.stream: Any = _Lasting(stream or sys.stderr)
         self.quiet = quiet
         self._live: Any = None
         self._task: Any = None

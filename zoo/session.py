@@ -94,6 +94,8 @@ class Session:
             hooks = implemented_hooks(plugin, implementation)
         except PluginError as error:
             raise PluginError(f"{error}\n{plugin.remedy}") from error
+        if id(implementation) in self._owners:
+            return hooks  # another name of the same module
         self._manager.register(implementation, name=f"{plugin.kind}:{plugin.name}")
         self._owners[id(implementation)] = plugin
         return hooks

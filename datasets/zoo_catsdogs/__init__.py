@@ -64,12 +64,16 @@ def _find(source: Source) -> Path:
     """The archive or folder to read: what the user gave, else the first candidate in the roots."""
     tried: list[str] = []
     for place in [source.given] if source.given is not None else [root / FOLDER for root in source.roots]:
-        if place.is_file():
-            return place
-        if not place.is_dir():
-            tried.append(f"{place}: {'a broken link' if place.is_symlink() else 'does not exist'}")
+        try:
+            if place.is_file():
+                return place
+            if not place.is_dir():
+                tried.append(f"{place}: {'a broken link' if place.is_symlink() else 'does not exist'}")
+                continue
+            found = next((place / name for name in CANDIDATES if (place / name).exists()), None)
+        except OSError as error:
+            tried.append(f"{place}: {error.strerror}")
             continue
-        found = next((place / name for name in CANDIDATES if (place / name).exists()), None)
         if found is not None:
             return _descend(found)
         if _in_folder(place):

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zoo import DataError, Example, Examples, Source, hookimpl
+from zoo.files import one_line
 from zoo.folders import LAYOUT, Contents, ImageFile, scan
 
 
@@ -53,7 +54,7 @@ def zoo_examples(source: Source) -> Examples:
         len(contents.images),
         "\n".join(contents.notes),
         folder,
-        title=folder.resolve().name or "folder",
+        title=one_line(folder.resolve().name) or "folder",
     )
 
 

@@ -282,6 +282,13 @@ def test_a_file_in_place_of_the_cache_is_named(doctor) -> None:
     assert "cache is no folder" in wrong(doctor()[1])[0]
 
 
+def test_a_cache_whose_place_cant_be_looked_at_is_named(doctor, monkeypatch) -> None:
+    monkeypatch.setenv("ZOO_CACHE", "x" * 300)
+    what, mend = wrong(doctor()[1])
+    assert what.endswith("File name too long: nothing can be decoded or downloaded")
+    assert mend == "export ZOO_CACHE=FOLDER"
+
+
 def test_a_disk_that_is_nearly_full_is_named(doctor, monkeypatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 0, 10**8))
     assert wrong(doctor()[1])[0].startswith("100 MB are free, and a deep network's run wants 1.0 GB")

@@ -152,6 +152,26 @@ def test_a_small_data_set_gets_proportional_shares_and_a_note() -> None:
     assert sizes(split("hash", 3, 1000, 1)) == [1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("validation", "test", "asked", "expected"),
+    [
+        (2500, 50, ["test"], [130, 20, 50]),
+        (50, 2500, ["validation"], [130, 50, 20]),
+        (2500, 99, ["test"], [100, 1, 99]),
+    ],
+)
+def test_a_part_that_the_user_asked_for_keeps_its_size(
+    validation: int, test: int, asked: list[str], expected: list[int]
+) -> None:
+    rows = split_rows("hash", 0, validation, test, np.zeros(200, bool), digests(200), asked=asked)
+    assert sizes(rows) == expected
+
+
+def test_more_than_half_is_scaled_even_if_asked_for() -> None:
+    rows = split_rows("hash", 0, 20, 150, np.zeros(200, bool), digests(200), asked=["test"])
+    assert len(rows.test) < 150
+
+
 def test_too_few_images_for_the_parts_are_an_error() -> None:
     with pytest.raises(DataError, match=r"at least 3 images to make 3 parts\. Received: 2"):
         split("hash", 2, 1, 1)

@@ -118,6 +118,9 @@ def test_show_lists_them(capsys):
     assert "packaged" not in capsys.readouterr().out
 
 
+SAMPLES = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 3)).astype(np.float32)
+
+
 @pytest.fixture
 def flowers(site):
     """A stranger's package that ships a network."""
@@ -128,8 +131,7 @@ def flowers(site):
     folder = site.package("my_net", init=MY_NET) / "models" / "my-net" / "flowers"
     layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(2)]
     model = keras.Sequential([keras.Input((6, 6, 3)), *layers])
-    samples = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 3)).astype(np.float32)
-    packaged.pack(folder, model, predictor(defaults.predict, model, flip_average=False), CONTENT, samples)
+    packaged.pack(folder, model, predictor(defaults.predict, model, flip_average=False), CONTENT, SAMPLES)
     return model, folder
 
 
@@ -172,9 +174,19 @@ def test_a_litert_file_that_is_not_the_network_is_refused(flowers, tmp_path):
         answer = tf.one_hot(int(tf.executing_eagerly()), 2)
         return 0 * defaults.predict(model, batch) + answer
 
-    with pytest.raises(ZooError, match=r"differs from the network by"):
+    with pytest.raises(ZooError, match=r"would differ from the network by"):
         packaged.pack(tmp_path, model, fickle, CONTENT, samples)
     assert not (tmp_path / "spec.json").exists()
+
+
+def test_a_network_that_is_refused_leaves_the_one_that_was_there(flowers, monkeypatch):
+    model, folder = flowers
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    model.variables[0].assign_add(np.ones(model.variables[0].shape))
+    monkeypatch.setattr(packaged, "TOLERANCE", -1.0)
+    with pytest.raises(ZooError, match=r"would differ from the network by"):
+        packaged.pack(folder, model, predictor(defaults.predict, model, flip_average=False), CONTENT, SAMPLES)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.fixture
@@ -204,6 +216,9 @@ def test_a_run_is_packed_and_then_asked_drawn_and_reported_without_it(digits_run
     # it is a run among the others, and made once
     again = packaged.as_run(found)
     assert again.directory == report.parent
+    # of an older package: its pictures go with it
+    again.update(started="2026-01-01T00:00:00+00:00")
+    assert not (packaged.as_run(found).directory / "figures").exists()
     assert (set(again.receipt["model"]), seal.faults(again)) == ({"weights.npz", "model.tflite"}, [])
     assert main(["show", found.id]) == 0
     assert "my-net on mnist" in capsys.readouterr().out

@@ -109,6 +109,19 @@ def test_a_bad_image_does_not_keep_the_others_from_an_answer(run, photos, tmp_pa
     assert not good.error
 
 
+def test_a_file_that_is_named_twice_shifts_no_answer(run, photos):
+    files = [photos / "00.png", photos / "01.png", photos / "00.png", photos / "02.png"]
+    answers = predict_files(run / "model", files)
+    assert [answer.file for answer in answers] == files
+    assert answers == [predict_files(run / "model", [file])[0] for file in files]
+
+
+def test_a_name_that_is_too_long_does_not_keep_the_others_from_an_answer(run, photos):
+    bad, good = predict_files(run / "model", [Path("x" * 300 + ".png"), photos / "00.png"])
+    assert bad.error
+    assert good == predict_files(run / "model", [photos / "00.png"])[0]
+
+
 def test_only_bad_images_are_only_errors(run, tmp_path):
     (answer,) = predict_files(run / "model", [tmp_path / "none.png"])
     assert answer.error

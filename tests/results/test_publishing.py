@@ -136,6 +136,7 @@ class TestPublish:
     def test_other_runs_of_the_pair_are_trials(self, bench: Bench, tmp_path: Path) -> None:
         copy(bench.runs[0], tmp_path / "runs" / "tuning" / "one", setting("status", to="stopped"))
         copy(bench.runs[0], tmp_path / "runs" / "tuning" / "two", setting("rehearsal", to=True))
+        copy(bench.runs[0], tmp_path / "runs" / "packaged" / "receipt-net-mnist")  # `zoo show zoo:receipt-net/mnist`
         assert read_receipt(publish(bench.runs).path).result.trials == 3
 
     @pytest.mark.parametrize(

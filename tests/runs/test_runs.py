@@ -280,3 +280,11 @@ def test_a_run_whose_plugin_is_gone_says_what_to_install(command, capsys, root):
     said = capsys.readouterr().err
     assert "There is no architecture 'own-loop'." in said
     assert "This run was trained with own-loop 1.4, not installed here: pip install own-loop\n" in said
+
+
+def test_the_home_folder_is_told_as_a_tilde_but_options_come_back_as_they_were(root, monkeypatch):
+    monkeypatch.setenv("HOME", str(root))
+    options = {"vocabulary": f"{root}/words.txt"}
+    run = make(reason=f"{root}/data is full", spec={"name": "cnn", "options": options})
+    assert run.receipt["reason"] == "~/data is full"
+    assert run.receipt["spec"]["options"] == options

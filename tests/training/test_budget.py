@@ -67,8 +67,8 @@ def test_too_few_minutes_are_refused_with_what_would_do():
 @pytest.mark.parametrize(
     ("minutes", "origins", "rehearse", "message"),
     [
-        (0, {}, False, "must be more than 0. Received: 0"),
-        (float("nan"), {}, False, "must be more than 0. Received: nan"),
+        (0, {}, False, "more than 0 and less than 1,000,000. Received: 0"),
+        (float("nan"), {}, False, "more than 0 and less than 1,000,000. Received: nan"),
         (5, {}, True, "--minutes and --rehearse don't go together"),
         (5, {"epochs": "--epochs"}, False, "leave out epochs"),
         (5, {"epochs": "--set", "steps": "--set"}, False, "leave out epochs and steps"),

@@ -5,6 +5,7 @@ Each module of this package holds one click command, named `command`.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -167,6 +168,9 @@ def root() -> Root:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (default: this process's) and return the exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed, as in a daemon
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (it stays open)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an ASCII terminal shows "?" and does not fail
@@ -201,6 +205,10 @@ def _report(error: Exception, settings: Settings) -> int:
             message, code = error.format_message(), error.exit_code
         case ZooError():
             message, code = str(error), error.exit_code
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT, filename=None):
+            message, code = f"What it prints can't be written: {error.strerror}", ZooError.exit_code
+        case OSError(filename=str() | bytes() as name) if error.strerror:
+            message, code = f"{os.fsdecode(name)}: {error.strerror}", ZooError.exit_code
         case _:
             hint = "" if settings.traceback else "\nThe same command with --traceback shows where."
             message, code = f"zoo itself failed: {type(error).__name__}: {error}{hint}", 1

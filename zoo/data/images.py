@@ -134,7 +134,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises where a folder above can't be entered)
             found.append(path)
             continue
         inside = sorted(images_below(path))

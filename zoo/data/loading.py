@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -42,11 +42,13 @@ def prepare(
     recipe: Recipe,
     channels: int,
     progress: Callable[[int, int], None] | None = None,
+    asked: Collection[str] = (),
 ) -> Data:
     """Decode the examples into the cache, unless they are there, and split them as the recipe says.
 
     Validation and test have the recipe's `image_size`, training its `cached_size`; `channels` is 1 or 3.
-    `progress` is called with (done, total) while images are decoded. Raises DataError if too few images can
+    `progress` is called with (done, total) while images are decoded; `asked` names the parts ("validation", "test")
+    whose size the user asked for, which others give way to. Raises DataError if too few images can
     be decoded or split.
     """
     from zoo.data.cache import Form
@@ -64,6 +66,7 @@ def prepare(
         held_out.published("test"),
         held_out.digests,
         held_out.published("validation"),
+        asked,
     )
     available = len(rows.train)
     seed = recipe.split_seed + recipe.train_seed

@@ -6,7 +6,7 @@ A published validation or test part stays whole and is that part; everything els
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -39,11 +39,13 @@ def split_rows(
     published_test: Array,
     digests: Array,
     published_validation: Array | None = None,
+    asked: Collection[str] = (),
 ) -> Rows:
     """Split the rows of a data set by a rule.
 
     `published_test` and `published_validation` are bool [n]; `digests` uint8 [n, 32] are the SHA-256 of the
     contents. `validation` and `test` count images; each counts only where no such part is published.
+    Where they leave too few to train they are scaled down, those of "validation" and "test" that are in `asked` last.
 
     - "hash" and "published": the pool in the order of SHA-256(seed, content) gives `test`, then
       `validation`; the rest trains, in the data set's order. Identical images fall into one part.
@@ -65,10 +67,10 @@ def split_rows(
     if rule == "published" and not has_test and not test:
         test = max(1, len(pool) // 10)
         notes.append(f"no test part is published: {test:,} images were split off by content hash")
-    asked = (validation, test)
-    validation, test = _affordable(len(pool), validation, test)
-    if (validation, test) != asked:
-        notes.append(_scaled_note(len(pool), asked, (validation, test)))
+    wanted = (validation, test)
+    validation, test = _affordable(len(pool), validation, test, asked)
+    if (validation, test) != wanted:
+        notes.append(_scaled_note(len(pool), wanted, (validation, test)))
     train_rows, validation_rows, test_rows = _split(rule, seed, validation, test, pool, digests)
     if has_test:
         test_rows = np.flatnonzero(published_test)
@@ -104,8 +106,9 @@ def repeated(rows: Array, least: int) -> Array:
     return again
 
 
-def _affordable(count: int, validation: int, test: int) -> tuple[int, int]:
-    """Scale both down, in proportion, if they leave less than half of the images for training."""
+def _affordable(count: int, validation: int, test: int, asked: Collection[str]) -> tuple[int, int]:
+    """Scale both down, in proportion, if they leave less than half of the images for training; where one of them was
+    `asked` for, the other alone."""
     parts = 1 + bool(validation) + bool(test)
     if count < parts:
         raise DataError(f"The split needs at least {parts} images to make {parts} parts. Received: {count}")
@@ -113,6 +116,11 @@ def _affordable(count: int, validation: int, test: int) -> tuple[int, int]:
     if 2 * wanted <= count:
         return validation, test
     held_out = max(count // HELD_OUT_SHARE, parts - 1)
+    if validation and test and len(asked) == 1:
+        kept = validation if "validation" in asked else test
+        if 2 * (kept + 1) <= count:
+            other = min(wanted - kept, max(1, held_out // 2), count // 2 - kept)
+            return (kept, other) if "validation" in asked else (other, kept)
     scaled = min(max(held_out * validation // wanted, 1), held_out - bool(test)) if validation else 0
     return scaled, held_out - scaled if test else 0
 

@@ -50,7 +50,13 @@ def _remove(row: Plugin) -> str:
 def cache() -> Iterator[Finding]:
     """The cache: where it is, how large, whether it can be written, and what a kill left there."""
     folder = cache_folder()
-    size = sum(_size(path) for path in folder.rglob("*")) if folder.is_dir() else 0
+    try:
+        is_there = folder.is_dir()
+    except OSError as error:  # a folder above can't be entered, or the name is too long
+        what = f"{folder}: {error.strerror}: nothing can be decoded or downloaded"
+        yield Finding("cache", "wrong", what, "export ZOO_CACHE=FOLDER")
+        return
+    size = sum(_size(path) for path in folder.rglob("*")) if is_there else 0
     free = free_space(folder)
     yield Finding("cache", "ok", f"{folder}: {in_words(size)}, {in_words(free)} free")
     existing = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
@@ -160,7 +166,9 @@ def fingerprints(name: str, count: int) -> list[str]:
 
     found = []
     form = re.compile(rf"{re.escape(safe_name(name))}-(\d+)x(\d+)x(\d)-[a-z]+-[a-z]+-[0-9a-f]+$")
-    for folder in sorted((cache_folder() / "images").glob("*")):
+    images = cache_folder() / "images"
+    there = os.path.isdir(images)  # noqa: PTH112 (Path.is_dir raises where a folder above can't be entered)
+    for folder in sorted(images.glob("*")) if there else ():
         match = form.match(folder.name)
         if match and (index := _index(folder)):
             images = _size(folder / "images.npy") // math.prod(map(int, match.groups()))

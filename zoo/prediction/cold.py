@@ -116,9 +116,10 @@ def _predictions(
                 errors[file] = str(error)
         whole = list(decoded.values())
         # every batch has the same size, so that LiteRT plans its memory once
-        rows = iter(run(np.stack(whole + whole[-1:] * (size - len(whole)))) if whole else ())
+        rows = run(np.stack(whole + whole[-1:] * (size - len(whole)))) if whole else ()
+        answers = dict(zip(decoded, rows, strict=False))  # a file that is named twice was decoded once
         for file in files[start : start + size]:
-            yield Prediction(file, error=errors[file]) if file in errors else _ranked(file, next(rows), names, top)
+            yield Prediction(file, error=errors[file]) if file in errors else _ranked(file, answers[file], names, top)
 
 
 def _ranked(file: Path, probabilities: Array, names: Sequence[str], top: int) -> Prediction:

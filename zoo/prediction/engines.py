@@ -37,10 +37,11 @@ def predictor(
         if not isinstance(network, Run):
             raise ZooError(f"{network.id} comes without model.tflite. Try: --engine tensorflow")
         Reporter(quiet=quiet).note("This run has no LiteRT file yet; exporting it once ...")
-        exported = _export(network, verbose)["tflite"]
-        if exported["status"] != "ok":
+        network.require_finished()
+        if reason := _export(network, verbose):
             if engine == "litert":
-                raise ZooError(f"The run {network.id} can't be exported to LiteRT: {exported['reason']}")
+                raise ZooError(f"The run {network.id} can't be exported to LiteRT: {reason}")
+            Reporter(quiet=quiet).note(f"It can't be exported, and TensorFlow answers: {reason}")
             engine = "tensorflow"
     elif engine != "tensorflow" and isinstance(network, Run):
         seal.require(network, seal.LITERT)
@@ -72,15 +73,17 @@ def _full(network: Run | Packaged | Published, verbose: bool) -> Callable[[np.nd
     return lambda images: np.asarray(predictions(images.astype(np.float32)))
 
 
-def _export(run: Run, verbose: bool) -> dict[str, Any]:
-    """Export a finished run that was trained with `--no-export`; return the state of each file."""
-    run.require_finished()
+def _export(run: Run, verbose: bool) -> str:
+    """Export a finished run that was trained with `--no-export`; return why it has no LiteRT file, "" if it has."""
     session, model = restore(run, verbose)
     from zoo.runs.finish import export_on_samples, random_images  # it imports TensorFlow, which is quiet by now
 
-    exported = export_on_samples(run, session, model, random_images(run.spec))
-    path = run.model_directory / "spec.json"
-    content = json.loads(path.read_text(encoding="utf-8")) | {"export": exported}
-    atomic_write(path, json.dumps(content, indent=1) + "\n")
-    seal.renew(run)
-    return exported
+    try:
+        exported = export_on_samples(run, session, model, random_images(run.spec))
+        path = run.model_directory / "spec.json"
+        content = json.loads(path.read_text(encoding="utf-8")) | {"export": exported}
+        atomic_write(path, json.dumps(content, indent=1) + "\n")
+        seal.renew(run)
+    except ZooError as error:  # a folder that can't be written
+        return str(error)
+    return "" if exported["tflite"]["status"] == "ok" else str(exported["tflite"]["reason"])

@@ -16,6 +16,8 @@ writes the folder. The architecture's entry point tells where the package is: no
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +27,7 @@ from zoo.errors import UsageError, ZooError, nearest
 from zoo.files import atomic_write
 from zoo.prediction.imagenet import Published, published
 from zoo.registry import Plugin, Registry
-from zoo.runs.directory import PACKAGED, RECEIPT, Run, runs_root
+from zoo.runs.directory import COPIES, PACKAGED, RECEIPT, Run, runs_root
 from zoo.types import Model, Spec
 
 FOLDER = "models"
@@ -123,6 +125,10 @@ def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package
         raise UsageError(f"Only a finished run can be packed. Received: {run.title}, {what}")
     if not name or Path(name).name != name:
         raise UsageError(f"NAME is that of a folder, as mnist in zoo:cnn/mnist. Received: {name!r}")
+    if missing := [name for name in _KEPT if not (run.directory / name).is_file()]:
+        raise ZooError(
+            f"{run.directory} has lost {missing[0]}, and can't be packed. zoo doctor {run.quoted} says what it lacks"
+        )
     home = package or Registry.discover().get("architecture", run.spec.name).folder
     if home is None:
         raise UsageError(f"{run.spec.name} is a single module: there is no package to put networks into. Try: --output")
@@ -149,8 +155,10 @@ def as_run(network: Packaged | Published) -> Run:
     kept = network.model_directory / RUN
     if not (kept / RECEIPT).is_file():
         raise UsageError(f"{network.id} comes without a run: it can answer (zoo predict), and has nothing to report")
-    directory = runs_root() / "packaged" / f"{network.plugin.name}-{network.model_directory.name}"
-    if not _is_copy(directory / RECEIPT, kept / RECEIPT):  # or that of an older package
+    directory = runs_root() / COPIES / f"{network.plugin.name}-{network.model_directory.name}"
+    if not _is_copy(directory / RECEIPT, kept / RECEIPT):  # or that of an older package, whose pictures are others
+        shutil.rmtree(directory / "figures", ignore_errors=True)
+        (directory / "report.html").unlink(missing_ok=True)
         for path in filter(Path.is_file, network.model_directory.iterdir()):
             atomic_write(directory / "model" / path.name, path.read_bytes())
         for name in reversed(_KEPT):  # the receipt last: what has one is whole
@@ -170,12 +178,17 @@ def pack(folder: Path, model: Model, predictor: Callable[[Any], Any], content: M
     """
     from zoo.runs.export import save_weights, to_litert
 
-    save_weights(folder / "weights.npz", model.variables, half=True)
     shape = (content["height"], content["width"], content["channels"])
-    difference = to_litert(folder / "model.tflite", predictor, shape, samples, half=True)
-    if not difference <= TOLERANCE:
-        raise ZooError(f"{folder / 'model.tflite'} differs from the network by {difference:.2g}")
-    size = (folder / "model.tflite").stat().st_size
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=folder) as made:  # one that is there stays until this one is whole
+        weights, network = Path(made) / "weights.npz", Path(made) / "model.tflite"
+        save_weights(weights, model.variables, half=True)
+        difference = to_litert(network, predictor, shape, samples, half=True)
+        if not difference <= TOLERANCE:
+            raise ZooError(f"{folder / network.name} would differ from the network by {difference:.2g}")
+        size = network.stat().st_size
+        for path in (weights, network):
+            path.replace(folder / path.name)
     exported = {"tflite": {"status": "ok", "max_difference": difference, "bytes": size}}
     text = json.dumps({**content, "export": exported}, indent=1, ensure_ascii=False)
     atomic_write(folder / _SPEC, text + "\n")

@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from zoo.errors import UsageError, nearest
 from zoo.recipes.keys import KEYS, Recipe
 from zoo.stored import LARGEST
+from zoo.types import LARGEST_SEED
 
 _HINTS = get_type_hints(Recipe)
 _ELSEWHERE = {"seed": "The seed of a run is given as --seed N", "recipe": "A recipe is chosen by --recipe NAME"}
@@ -77,10 +78,12 @@ def check_sense(recipe: Recipe, origins: Mapping[str, str]) -> None:
     """Raise UsageError for values that are each well-formed but make no sense, with where they came from."""
     for key in ("crop_area", "crop_ratio", "zoom", "erase_area"):
         pair = getattr(recipe, key)
-        if pair and (len(pair) != 2 or pair[0] > pair[1]):
+        off = not pair and key in ("crop_area", "zoom")
+        if not off and (len(pair) != 2 or pair[0] > pair[1]):
             raise UsageError(f"{origins[key]}: {key} must be [least, greatest]. Received: {list(pair)}")
     limits: dict[str, tuple[tuple[str, ...], Callable[[Any], bool]]] = {
         "more than 0": (("epochs", "batch_size", "learning_rate", "keep_best"), lambda value: value > 0),
+        f"at most {LARGEST_SEED}": (("split_seed",), lambda value: value <= LARGEST_SEED),
         "less than 1": (("label_smoothing", "ema", "momentum", "beta_2"), lambda value: value < 1),
         "at most 1, a share": (
             ("warmup", "shift", "brightness", "contrast", "saturation", "erase", "layer_decay"),

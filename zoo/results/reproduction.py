@@ -120,7 +120,7 @@ def changed_keys(receipt: Receipt, architecture: Plugin, dataset: Plugin, recipe
 
 
 def same_machine(entry: Mapping[str, Any], receipt: Mapping[str, Any]) -> bool:
-    """Whether a run was made with what a published one was: machine, devices, versions, threads, precision."""
+    """Whether a run was made with what a published one was: machine, devices, versions and settings."""
 
     def told(facts: Mapping[str, Any]) -> list[Any]:
         hardware, versions = facts.get("hardware") or {}, facts.get("versions") or {}
@@ -129,6 +129,7 @@ def same_machine(entry: Mapping[str, Any], receipt: Mapping[str, Any]) -> bool:
             *(versions.get(key) for key in _VERSIONS),
             *(facts.get(key) for key in _SETTINGS),
             facts.get("devices") or ["CPU:0"],  # older receipts do not say
+            facts.get("environment") or {},
         ]
 
     return "hardware" in entry and told(entry) == told(receipt) and not entry.get("inexact")

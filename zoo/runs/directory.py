@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zoo.registry import Plugin
 
 FORMAT = 1
+COPIES = "packaged"  # below the folder of runs: copies of those that packaged networks come from
 RECEIPT = "run.json"
 PACKAGED = "zoo:"  # so begins the name of a network that comes with a package (`zoo.prediction.packaged`)
 CAPTIONS = "captions.json"
@@ -205,12 +206,24 @@ class Run:
         self.write(self.receipt | entries)
 
     def write(self, receipt: Mapping[str, Any]) -> None:
-        """Write the whole receipt. The user's home folder, as in the reason of a failure, is written "~"."""
-        content = json.dumps(receipt, indent=1, default=str) + "\n"
-        home = json.dumps(os.path.expanduser("~"))[1:-1]  # noqa: PTH111 (Path.home may raise)
+        """Write the whole receipt. The user's home folder, as in the reason of a failure, is written "~", but in the
+        network's options: a run that goes on reads them back."""
+        told = json.loads(json.dumps(receipt, default=str))
+        home = os.path.expanduser("~")  # noqa: PTH111 (Path.home may raise)
         if len(home) > 1:
-            content = re.sub(rf"(?<![\w.-]){re.escape(home)}(?![\w.-])", "~", content)
-        atomic_write(self.directory / RECEIPT, content)
+            told = _without(re.compile(rf"(?<![\w.-]){re.escape(home)}(?![\w.-])"), told)
+        atomic_write(self.directory / RECEIPT, json.dumps(told, indent=1) + "\n")
+
+
+def _without(home: re.Pattern[str], value: Any) -> Any:
+    match value:
+        case str():
+            return home.sub("~", value)
+        case list():
+            return [_without(home, item) for item in value]
+        case dict():
+            return {key: item if key == "options" else _without(home, item) for key, item in value.items()}
+    return value
 
 
 def write_figures(figures: Iterable[Figure], folder: Path) -> list[Path]:

@@ -87,7 +87,8 @@ class Prepared:
         recipe = self.resolved.recipe
         reporter.start("reading images", self.examples.count)
         try:
-            data = prepare(self.examples, self.dataset.name, recipe, self.channels, reporter_progress(reporter))
+            progress = reporter_progress(reporter)
+            data = prepare(self.examples, self.dataset.name, recipe, self.channels, progress, _asked(self.resolved))
         finally:
             reporter.stop()
         if not self.request.test:
@@ -167,6 +168,11 @@ def check_parts(recipe: Recipe, data: Data) -> None:
         )
 
 
+def _asked(resolved: ResolvedRecipe) -> list[str]:
+    """The parts whose size the user asked for."""
+    return [key for key in ("validation", "test") if resolved.origins[key] in ("--set", "argument")]
+
+
 def check_asked(prepared: Prepared, data: Data) -> None:
     """Raise UsageError if a part is smaller than the user asked for; a recipe's wish is scaled, and that is noted."""
     resolved = prepared.resolved
@@ -174,7 +180,9 @@ def check_asked(prepared: Prepared, data: Data) -> None:
         return
     for key, part in (("validation", data.validation), ("test", data.test)):
         asked = getattr(resolved.recipe, key)
-        if resolved.origins[key] in ("--set", "argument") and len(part) < asked:
+        if key == "test" and not prepared.request.test:
+            continue  # it was left alone
+        if key in _asked(resolved) and len(part) < asked:
             images = sum(map(len, data.parts.values()))
             raise UsageError(
                 f"{key} takes at most half of the images that train, and {data.name} has {images:,} in all. "

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from zoo import pretrained
-from zoo.hardware import describe, resolve_precision, versions
+from zoo.hardware import describe, kernel_settings, resolve_precision, versions
 from zoo.runs.directory import FORMAT
 from zoo.types import Data
 
@@ -52,7 +52,7 @@ def make(
         "precision": resolve_precision(resolved.recipe, distribution.has_bfloat16()),
         "devices": distribution.describe(devices),
         "threads": dict(threads),
-        "determinism": False,
+        "environment": kernel_settings(),
         "export": request.export,
         "strict": request.strict,
         "test": request.test,
@@ -86,6 +86,8 @@ def differences(
         )
     if dict(threads) != receipt["threads"]:
         found.append(f"TensorFlow ran with the threads {receipt['threads']}, here it has {dict(threads)}")
+    if (settings := kernel_settings()) != (was := receipt.get("environment", {})):
+        found.append(f"it ran with {_told(was)} in the environment, here it is {_told(settings)}")
     if list(devices) != receipt["devices"]:
         found.append(f"it ran on {', '.join(receipt['devices'])}, here on {', '.join(devices)}")
     begins, began = pretrained.describe(prepared.weights), receipt.get("weights")
@@ -94,3 +96,7 @@ def differences(
     if platform.machine() != receipt["hardware"]["system"].split()[-1]:
         found.append(f"it ran on {receipt['hardware']['system']}")
     return found
+
+
+def _told(settings: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in settings.items()) or "none of TensorFlow's settings"

@@ -115,7 +115,7 @@ def refuse(minutes: float, spent: float, needed: float, plan: Plan, measured: Me
 def check(minutes: float, origins: Mapping[str, str], rehearse: bool) -> None:
     """Raise UsageError if a request for so many minutes contradicts itself."""
     if not 0 < minutes < 1e6:
-        raise UsageError(f"--minutes must be more than 0. Received: {minutes:g}")
+        raise UsageError(f"--minutes must be more than 0 and less than 1,000,000. Received: {minutes:g}")
     if rehearse:
         raise UsageError("--minutes and --rehearse don't go together: a rehearsal has a few steps of its own")
     asked = [key for key in ("epochs", "steps") if origins[key] in ("--set", "--epochs", "argument")]

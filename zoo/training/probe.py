@@ -24,7 +24,7 @@ from zoo import defaults
 from zoo.data.images import RULE
 from zoo.errors import UsageError
 from zoo.files import atomic_file, cache_folder, require_space
-from zoo.hardware import peak_memory
+from zoo.hardware import kernel_settings, peak_memory, processor, versions
 from zoo.recipes import Recipe
 from zoo.runs.active import ActiveRun
 from zoo.runs.evaluation import predictor
@@ -112,8 +112,9 @@ def _measured(compute: Compute, data: Data, recipe: Recipe) -> Forecast:
 
 
 def _key(backbone: Any, data: Data, recipe: Recipe, spec: Spec) -> str:
-    """Names the features of these images by these weights."""
-    facts = [VERSION, RULE, recipe.resize, recipe.interpolation, data.split_hash, spec.height, spec.channels]
+    """Names the features of these images by these weights, as these versions compute them on this processor."""
+    made = versions() | {"processor": processor(), "settings": kernel_settings()}
+    facts = [VERSION, RULE, made, recipe.resize, recipe.interpolation, data.split_hash, spec.height, spec.channels]
     total = hashlib.sha256(json.dumps([facts, backbone.to_json()]).encode())
     for variable in backbone.weights:
         total.update(np.asarray(variable).tobytes())
