@@ -263,13 +263,13 @@ class TestShow:
         assert "1,199,882 for 28 x 28 x 1 images, 10 classes" in out
         assert "12.0 M for an image of that size" in out
         assert "on mnist: quick, best, book" in out
-        assert "98.89 % on mnist (book, 3 seeds, 5 min)" in out
+        assert "98.92 % on mnist (book, 5 seeds, 6 min)" in out
 
     def test_a_data_set(self, zoo) -> None:
         out = zoo("show", "mnist")[1]
         assert "70,000, of which 10,000 are a published test part" in out
         assert "on cnn: quick, best, book" in out
-        assert "98.89 % on cnn (book, 3 seeds, 5 min)" in out
+        assert "98.92 % on cnn (book, 5 seeds, 6 min)" in out
 
     def test_an_unknown_name_suggests_the_nearest(self, zoo, monkeypatch, tmp_path: Path) -> None:
         monkeypatch.chdir(tmp_path)

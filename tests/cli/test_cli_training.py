@@ -269,7 +269,7 @@ def test_a_users_mistake_is_a_message_and_an_exit_code(tmp_path, arguments, code
     ("options", "message"),
     [
         (["--devices", "0"], "--devices takes a whole number from 1 on, or all. Received: '0'"),
-        (["--minutes", "0"], "--minutes must be more than 0. Received: 0"),
+        (["--minutes", "0"], "--minutes must be more than 0 and less than 1,000,000. Received: 0"),
         (["--minutes", "5", "--epochs", "3"], "--minutes chooses how long to train: leave out epochs"),
         (["--minutes", "5", "--rehearse"], "--minutes and --rehearse don't go together"),
     ],
