@@ -166,9 +166,9 @@ def fingerprints(name: str, count: int) -> list[str]:
 
     found = []
     form = re.compile(rf"{re.escape(safe_name(name))}-(\d+)x(\d+)x(\d)-[a-z]+-[a-z]+-[0-9a-f]+$")
-    images = cache_folder() / "images"
-    there = os.path.isdir(images)  # noqa: PTH112 (Path.is_dir raises where a folder above can't be entered)
-    for folder in sorted(images.glob("*")) if there else ():
+    decoded = cache_folder() / "images"
+    there = os.path.isdir(decoded)  # noqa: PTH112 (Path.is_dir raises where a folder above can't be entered)
+    for folder in sorted(decoded.glob("*")) if there else ():
         match = form.match(folder.name)
         if match and (index := _index(folder)):
             images = _size(folder / "images.npy") // math.prod(map(int, match.groups()))
