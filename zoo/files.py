@@ -142,6 +142,11 @@ def named(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - NAMED:,} more" if len(names) > NAMED else shown
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder; False where `Path.is_dir` raises: one above can't be entered, a name is too long."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def cache_folder() -> Path:
     """Return the folder of what can be made or fetched again: `$ZOO_CACHE`, or the user's cache folder."""
     given = os.environ.get("ZOO_CACHE")

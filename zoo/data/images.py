@@ -21,7 +21,7 @@ import numpy as np
 
 from zoo.data import imageheaders
 from zoo.errors import DataError, UsageError, ZooError
-from zoo.files import IMAGE_SUFFIXES, in_words
+from zoo.files import IMAGE_SUFFIXES, in_words, is_folder
 from zoo.folders import images_below
 from zoo.prediction import digits
 
@@ -134,7 +134,7 @@ def image_files(paths: Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises where a folder above can't be entered)
+        if not is_folder(path):
             found.append(path)
             continue
         inside = sorted(images_below(path))

@@ -118,8 +118,8 @@ def _affordable(count: int, validation: int, test: int, asked: Collection[str]) 
     held_out = max(count // HELD_OUT_SHARE, parts - 1)
     if validation and test and len(asked) == 1:
         kept = validation if "validation" in asked else test
-        if 2 * (kept + 1) <= count:
-            other = min(wanted - kept, max(1, held_out // 2), count // 2 - kept)
+        other = min(held_out // 2, count // 2 - kept)
+        if other > 0:
             return (kept, other) if "validation" in asked else (other, kept)
     scaled = min(max(held_out * validation // wanted, 1), held_out - bool(test)) if validation else 0
     return scaled, held_out - scaled if test else 0

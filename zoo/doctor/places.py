@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zoo.doctor.finding import Finding
 from zoo.errors import DataError, MissingData, ZooError
-from zoo.files import cache_folder, free_space, in_words
+from zoo.files import cache_folder, free_space, in_words, is_folder
 from zoo.locks import is_held
 from zoo.registry import TITLES, Plugin, Registry
 
@@ -167,8 +167,7 @@ def fingerprints(name: str, count: int) -> list[str]:
     found = []
     form = re.compile(rf"{re.escape(safe_name(name))}-(\d+)x(\d+)x(\d)-[a-z]+-[a-z]+-[0-9a-f]+$")
     decoded = cache_folder() / "images"
-    there = os.path.isdir(decoded)  # noqa: PTH112 (Path.is_dir raises where a folder above can't be entered)
-    for folder in sorted(decoded.glob("*")) if there else ():
+    for folder in sorted(decoded.glob("*")) if is_folder(decoded) else ():
         match = form.match(folder.name)
         if match and (index := _index(folder)):
             images = _size(folder / "images.npy") // math.prod(map(int, match.groups()))

@@ -179,8 +179,7 @@ def pack(folder: Path, model: Model, predictor: Callable[[Any], Any], content: M
     from zoo.runs.export import save_weights, to_litert
 
     shape = (content["height"], content["width"], content["channels"])
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=folder) as made:  # one that is there stays until this one is whole
+    with tempfile.TemporaryDirectory() as made:  # a network that is there stays until this one is known to be good
         weights, network = Path(made) / "weights.npz", Path(made) / "model.tflite"
         save_weights(weights, model.variables, half=True)
         difference = to_litert(network, predictor, shape, samples, half=True)
@@ -188,7 +187,7 @@ def pack(folder: Path, model: Model, predictor: Callable[[Any], Any], content: M
             raise ZooError(f"{folder / network.name} would differ from the network by {difference:.2g}")
         size = network.stat().st_size
         for path in (weights, network):
-            path.replace(folder / path.name)
+            atomic_write(folder / path.name, path.read_bytes())
     exported = {"tflite": {"status": "ok", "max_difference": difference, "bytes": size}}
     text = json.dumps({**content, "export": exported}, indent=1, ensure_ascii=False)
     atomic_write(folder / _SPEC, text + "\n")

@@ -7,7 +7,7 @@ A recipe is a table in a TOML file of a plugin: an architecture keeps `recipes/<
 
 from zoo.recipes.files import check_file
 from zoo.recipes.keys import ENGINE_KEYS, FLAGS, KEYS, Recipe, Split, complete
-from zoo.recipes.resolution import ResolvedRecipe, available, describe, resolve
+from zoo.recipes.resolution import ResolvedRecipe, asked, available, describe, resolve
 from zoo.recipes.values import parse_setting
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Recipe",
     "ResolvedRecipe",
     "Split",
+    "asked",
     "available",
     "check_file",
     "complete",

@@ -42,6 +42,11 @@ class ResolvedRecipe:
         return cls(name, Recipe(**values), {**dict.fromkeys(KEYS, "core"), **origins})
 
 
+def asked(origins: Mapping[str, str], keys: Sequence[str]) -> list[str]:
+    """Those of `keys` that the user set: by --set, by an option of the key's own (--epochs), or in Python."""
+    return [key for key in keys if origins[key] in ("--set", f"--{key}", "argument")]
+
+
 def available(architecture: Plugin, dataset: Plugin) -> list[str]:
     """Names of the recipes that this pair has; "quick" always is one."""
     names = {"quick"}

@@ -18,7 +18,7 @@ from zoo.errors import DataError, Interrupted, UsageError, ZooError
 from zoo.files import require_space, writing
 from zoo.hardware import default_threads
 from zoo.progress import Reporter
-from zoo.recipes import ENGINE_KEYS, Recipe, ResolvedRecipe, resolve
+from zoo.recipes import ENGINE_KEYS, Recipe, ResolvedRecipe, asked, resolve
 from zoo.registry import Plugin, Registry
 from zoo.runs import again, closing, kept
 from zoo.runs import receipt as receipts
@@ -88,13 +88,18 @@ class Prepared:
         reporter.start("reading images", self.examples.count)
         try:
             progress = reporter_progress(reporter)
-            data = prepare(self.examples, self.dataset.name, recipe, self.channels, progress, _asked(self.resolved))
+            data = prepare(self.examples, self.dataset.name, recipe, self.channels, progress, self.asked_parts)
         finally:
             reporter.stop()
         if not self.request.test:
             data = without_test(data)
         check_parts(recipe, data)
         return data
+
+    @property
+    def asked_parts(self) -> list[str]:
+        """The parts whose size the user asked for, of "validation" and "test"."""
+        return asked(self.resolved.origins, ("validation", "test"))
 
     @property
     def weights(self) -> str | None:
@@ -168,25 +173,19 @@ def check_parts(recipe: Recipe, data: Data) -> None:
         )
 
 
-def _asked(resolved: ResolvedRecipe) -> list[str]:
-    """The parts whose size the user asked for."""
-    return [key for key in ("validation", "test") if resolved.origins[key] in ("--set", "argument")]
-
-
 def check_asked(prepared: Prepared, data: Data) -> None:
     """Raise UsageError if a part is smaller than the user asked for; a recipe's wish is scaled, and that is noted."""
-    resolved = prepared.resolved
     if prepared.request.rehearse:
         return
-    for key, part in (("validation", data.validation), ("test", data.test)):
-        asked = getattr(resolved.recipe, key)
+    for key in prepared.asked_parts:
         if key == "test" and not prepared.request.test:
             continue  # it was left alone
-        if key in _asked(resolved) and len(part) < asked:
+        wanted = getattr(prepared.resolved.recipe, key)
+        if len(getattr(data, key)) < wanted:
             images = sum(map(len, data.parts.values()))
             raise UsageError(
                 f"{key} takes at most half of the images that train, and {data.name} has {images:,} in all. "
-                f"Received: {key} = {asked:,}"
+                f"Received: {key} = {wanted:,}"
             )
 
 

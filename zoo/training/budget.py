@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from zoo.errors import UsageError
 from zoo.hardware import resolve_precision
 from zoo.progress import Reporter, duration
-from zoo.recipes import Recipe
+from zoo.recipes import Recipe, asked
 from zoo.training.forecast import EVALUATION_COST, extrapolate
 
 if TYPE_CHECKING:
@@ -118,9 +118,8 @@ def check(minutes: float, origins: Mapping[str, str], rehearse: bool) -> None:
         raise UsageError(f"--minutes must be more than 0 and less than 1,000,000. Received: {minutes:g}")
     if rehearse:
         raise UsageError("--minutes and --rehearse don't go together: a rehearsal has a few steps of its own")
-    asked = [key for key in ("epochs", "steps") if origins[key] in ("--set", "--epochs", "argument")]
-    if asked:
-        raise UsageError(f"--minutes chooses how long to train: leave out {' and '.join(asked)}")
+    if lengths := asked(origins, ("epochs", "steps")):
+        raise UsageError(f"--minutes chooses how long to train: leave out {' and '.join(lengths)}")
 
 
 def apply(prepared: Prepared, data: Data, devices: Sequence[str], reporter: Reporter, began: float) -> None:
