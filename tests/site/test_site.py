@@ -309,6 +309,18 @@ def test_a_result_is_the_mean_with_its_spread_and_the_interval_of_the_mean_count
     assert pages.with_spread(_result(tmp_path, (90,))) == "90.00 %"
 
 
+def test_the_leaderboard_names_a_machine_once_whichever_rows_share_it(tmp_path: Path) -> None:
+    def row(*processors: str) -> receipts.Result:
+        result = _result(tmp_path, tuple(90 for _ in processors))
+        for seed, processor in zip(result.seeds, processors, strict=True):
+            seed["hardware"] = {**seed["hardware"], "processor": processor}
+        return result
+
+    text = boards.leaderboard([row("P"), row("P", "Q"), row("Q")])
+    measured = text.partition("Measured on: ")[2].splitlines()[0].split("; ")
+    assert [machine.partition(",")[0].partition(" ")[0] for machine in measured] == ["P", "Q"]
+
+
 def test_results_that_the_chapter_has_are_set_beside_it(tmp_path: Path) -> None:
     text = boards.chapter_today(ARCHITECTURES, [_result(tmp_path)])
     assert "**Today, `book`: 92.00 % ± 2.83** of 100 test images, mean of 2 seeds" in text

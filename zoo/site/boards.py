@@ -108,7 +108,7 @@ def leaderboard(results: Sequence[Result]) -> str:
         "“The chapter” is what it printed. Times are wall times of a whole run. A click on a heading sorts. "
         "[What a row means, and how to reproduce it](guide/results.md)."
     )
-    machines = "; ".join(sorted({result.hardware for result in results if result.hardware}))
+    machines = "; ".join(sorted({machine for result in results for machine in result.machines}))
     caption = _results_caption(results)
     measured = f"Measured on: {escape(machines)}.\n" if machines else ""
     return (

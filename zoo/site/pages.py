@@ -217,7 +217,7 @@ def receipt(result: Result) -> str:
         ("images", f"{result.dataset}, fingerprint {stored['fingerprint']}" if "fingerprint" in stored else ""),
         ("split", stored.get("split_hash", "")),
         ("started", ", ".join(seed["started"] for seed in result.seeds if "started" in seed)),
-        ("hardware", result.hardware),
+        ("hardware", "; ".join(sorted(result.machines))),
         ("precision", last.get("precision", "")),
         ("versions", ", ".join(f"{name} {version}" for name, version in last.get("versions", {}).items())),
     ]

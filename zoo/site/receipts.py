@@ -60,9 +60,9 @@ class Result:
         return found if isinstance(found, int) else None
 
     @property
-    def hardware(self) -> str:
-        """The machines in words, "" if unknown."""
-        return "; ".join(sorted({machine(seed["hardware"]) for seed in self.seeds if "hardware" in seed}))
+    def machines(self) -> set[str]:
+        """The machines that its seeds ran on, in words."""
+        return {machine(seed["hardware"]) for seed in self.seeds if "hardware" in seed}
 
     @property
     def printed(self) -> float | None:
