@@ -101,3 +101,15 @@ def test_quiet_shows_nothing():
     reporter.row({"step": 1, "loss": 1.0}, 1)
     reporter.stop()
     assert stream.getvalue() == ""
+
+
+def test_of_rows_that_come_at_once_the_first_and_the_last_are_shown():
+    stream = io.StringIO()
+    reporter = Reporter(stream)
+    reporter.start("training", 60)
+    for epoch in range(1, 61):
+        reporter.row({"epoch": epoch, "loss": 0.5}, 60)
+    reporter.stop()
+    assert stream.getvalue() == "epoch 1/60  loss 0.5\nepoch 60/60  loss 0.5\n"
+    reporter.stop()
+    assert len(stream.getvalue().splitlines()) == 2

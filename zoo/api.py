@@ -6,7 +6,8 @@ line would end with a message. What trains is imported when it is needed: a cold
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ def train(
     *,
     recipe: str = "quick",
     config: Path | str | None = None,
-    settings: Sequence[str] = (),
+    settings: Iterable[str] | str = (),
     overrides: Mapping[str, Any] | None = None,
     seed: int = 0,
     source: Path | str | None = None,
@@ -47,7 +48,7 @@ def train(
     """Train a network on a data set and return the finished run.
 
     `devices` is how many GPUs share each batch (0: all there are); `minutes` fits the training into a time.
-    `settings` are "key=value" strings, `overrides` recipe keys with their values (they win); `config` is a
+    `settings` are "key=value" strings, or one, `overrides` recipe keys with their values (they win); `config` is a
     TOML file of recipe keys. `rehearse` runs a few steps on generated images. Without `test` the test part is left
     alone and the result is that of the validation part: for tuning.
     """
@@ -59,7 +60,7 @@ def train(
         dataset=dataset,
         recipe=recipe,
         config=_path(config),
-        settings=tuple(settings),
+        settings=_several("settings", settings),
         overrides=overrides,
         seed=seed,
         source=_path(source),
@@ -86,7 +87,7 @@ def build(
     dataset: str | None = None,
     *,
     size: int | None = None,
-    settings: Sequence[str] = (),
+    settings: Iterable[str] | str = (),
     weights: Path | str | None = None,
     seed: int = 0,
     verbose: bool = False,
@@ -111,7 +112,7 @@ def build(
         channels = card.channels[0]
         names = tuple(f"class {index}" for index in range(card.classes or 10))
     overrides = {"image_size": size, "weights": None if weights is None else str(weights)}
-    recipe = _resolve(plugin, target, settings, overrides).recipe
+    recipe = _resolve(plugin, target, _several("settings", settings), overrides).recipe
     pixels, begins = recipe.image_size, recipe.weights or None
     spec = Spec(architecture, pixels, pixels, channels, names, recipe.options, begins, seed)
     session = Session(plugin)
@@ -161,7 +162,7 @@ def prepare(
 
 def predict(
     run: Run | Packaged | Published | str | Path,
-    files: Sequence[Path | str],
+    files: Iterable[Path | str] | Path | str,
     *,
     top: int = 5,
     engine: str = "auto",
@@ -170,7 +171,7 @@ def predict(
     verbose: bool = False,
 ) -> list[Prediction]:
     """Classify image files, and those in folders, with a finished run, a packaged network ("zoo:cnn/mnist") or one
-    with published weights ("zoo:resnet50/imagenet"); `top` classes each.
+    with published weights ("zoo:resnet50/imagenet"); `top` classes each. `files` is one path, or several.
 
     `engine` "litert" does not load TensorFlow; "tensorflow" runs the network itself; "auto" is LiteRT, for which a
     run that was not exported is exported first, or TensorFlow where that fails. `download` allows to fetch published
@@ -180,10 +181,11 @@ def predict(
     from zoo.prediction import engines
     from zoo.prediction.cold import predict_files
 
+    paths = _paths("files", files)
     found = _network(run)
     with pretrained.downloads(allowed=download):
         predictor = engines.predictor(found, engine, quiet, verbose)
-    return predict_files(found.model_directory, [Path(file) for file in files], top, predictor)
+    return predict_files(found.model_directory, paths, top, predictor)
 
 
 def evaluate(
@@ -197,7 +199,8 @@ def evaluate(
     """Evaluate a finished run again on its own part of the data; the result is that of `metrics.json`.
 
     Or `on` other images: a folder that holds a folder of images for each of the run's classes, or for some; then
-    the result has "on", "fingerprint", "left_out" and "notes" as well. Nothing is written.
+    the result has "on", "fingerprint", "left_out", "learned" (how many of them the run was trained on) and "notes" as
+    well. Nothing is written.
 
     Raises DataError if the images are not those that the run was trained and tested on, or of other classes.
     """
@@ -212,13 +215,13 @@ def evaluate(
 
 
 def visualize(
-    what: str | Run,
+    what: Run | str | Path,
     dataset: str | None = None,
     *,
     output: Path | str | None = None,
-    only: Sequence[str] = (),
-    layers: Sequence[str] = (),
-    images: Sequence[Path | str] = (),
+    only: Iterable[str] | str = (),
+    layers: Iterable[str] | str = (),
+    images: Iterable[Path | str] | Path | str = (),
     source: Path | str | None = None,
     quiet: bool = False,
     verbose: bool = False,
@@ -232,7 +235,8 @@ def visualize(
     from zoo.figures.drawing import Wishes, draw_architecture, draw_run
     from zoo.registry import Registry
 
-    wishes = Wishes(tuple(only), tuple(layers), tuple(map(Path, images)), _path(source), _path(output))
+    names, places = _several("only", only), _several("layers", layers)
+    wishes = Wishes(names, places, _paths("images", images), _path(source), _path(output))
     architectures = {plugin.name for plugin in Registry.discover().of("architecture")}
     if what in architectures:
         return draw_architecture(str(what), dataset, wishes, quiet, verbose)
@@ -295,6 +299,22 @@ def _network(run: Run | Packaged | Published | str | Path) -> Run | Packaged | P
 
 def _run(run: Run | str | Path) -> Run:
     return run if isinstance(run, Run) else find_run(str(run))
+
+
+def _several(argument: str, values: object, what: str = "a string, or several") -> tuple[str, ...]:
+    """The strings or paths of an argument. One alone is meant as such: it would be read letter by letter."""
+    given = (values,) if isinstance(values, str | os.PathLike) else values
+    found = []
+    for value in given if isinstance(given, Iterable) else (given,):
+        if not isinstance(value, str | os.PathLike):
+            inside = "" if value is values else f", and in it {type(value).__name__}"
+            raise UsageError(f"{argument!r} takes {what}. Received: {type(values).__name__}{inside}")
+        found.append(os.fspath(value))
+    return tuple(found)
+
+
+def _paths(argument: str, values: object) -> tuple[Path, ...]:
+    return tuple(map(Path, _several(argument, values, "the path of an image or a folder, or several")))
 
 
 def _path(path: Path | str | None) -> Path | None:

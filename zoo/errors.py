@@ -50,8 +50,11 @@ class Interrupted(ZooError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return "Did you mean 'x'? " for the known name closest to `name`, or "" if none is close."""
-    matches = difflib.get_close_matches(name, list(known), cutoff=0.5)
+    """Return "Did you mean 'x'? " for the known name closest to `name`, or one that holds it, or "" if none does."""
+    names = list(known)
+    matches = difflib.get_close_matches(name, names, cutoff=0.65)
+    if name and not matches:
+        matches = [longer for longer in names if name in longer]
     # one whose characters were only swapped comes first: vgg16, not vgg19, for vgg61
     matches.sort(key=lambda match: sorted(match) != sorted(name))
     return f"Did you mean {matches[0]!r}? " if matches else ""

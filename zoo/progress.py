@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from zoo.files import printable
 
 _PLAIN_SECONDS = 30.0
+_ROW_SECONDS = 1.0  # more lines in a second, nobody reads
 
 
 def duration(seconds: float) -> str:
@@ -51,6 +52,8 @@ class Reporter:
         self._live: Any = None
         self._task: Any = None
         self._shown = 0.0
+        self._row = ""  # the last row of the history, while it is not shown
+        self._row_shown = 0.0
         self._title = ""
         self._total = 0
 
@@ -101,7 +104,7 @@ class Reporter:
             print("  ".join(filter(None, [self._title, share, detail])), file=self.stream, flush=True)
 
     def row(self, row: Mapping[str, float], epochs: int) -> None:
-        """Show a row of the history."""
+        """Show a row of the history, unless another was shown just now; the last of a stage is."""
         where = f"epoch {row['epoch']:.0f}/{epochs}" if "epoch" in row else f"step {row['step']:.0f}"
         parts = [where]
         for key, name in (("loss", "loss"), ("validation_loss", "validation loss")):
@@ -110,10 +113,18 @@ class Reporter:
         for key, name in (("accuracy", "accuracy"), ("validation_accuracy", "validation accuracy")):
             if key in row:
                 parts.append(f"{name} {100 * row[key]:.2f} %")
-        self.note("  ".join(parts))
+        self._row = "  ".join(parts)
+        if time.monotonic() - self._row_shown > _ROW_SECONDS:
+            self._show_row()
+
+    def _show_row(self) -> None:
+        self.note(self._row)
+        self._row, self._row_shown = "", time.monotonic()
 
     def stop(self) -> None:
         """End the stage."""
+        if self._row:
+            self._show_row()
         if self._live is not None:
             self._live.stop()
             self._live = None

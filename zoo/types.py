@@ -148,7 +148,7 @@ class Data:
     A part that the split leaves out is empty. `notes` says in words what was adapted; `quarantine` lists
     (key, reason) of the images that were left out. `unlabelled(n)` gives the first n images without a label that
     the data set has, fitted as the others: uint8 [n or fewer, height, width, channels] and their keys; it is None
-    where the data set has none.
+    where the data set has none. `learned` is uint8 [n, 32], the SHA-256 of each training image's raw content.
     """
 
     name: str
@@ -161,6 +161,7 @@ class Data:
     notes: tuple[str, ...] = ()
     quarantine: tuple[tuple[str, str], ...] = ()
     unlabelled: Callable[[int], tuple[np.ndarray[Any, Any], list[str]]] | None = None
+    learned: np.ndarray[Any, Any] | None = None
 
     @property
     def parts(self) -> dict[str, Part]:

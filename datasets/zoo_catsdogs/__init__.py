@@ -218,8 +218,6 @@ def _missing(tried: list[str], source: Source) -> str:
             "Get them    zoo data prepare catsdogs --download     (825 MB, from Microsoft, without a login)",
             f"            that fetches {DOWNLOAD}",
             "            or Kaggle's train.zip or dogs-vs-cats.zip: https://www.kaggle.com/competitions/dogs-vs-cats/data",
-            f"Put them    zoo train vgg16 catsdogs --source FILE, or $ZOO_DATA/{FOLDER}/train.zip",
-            "Works now   zoo train vgg16 mnist",
-            "            zoo train vgg16 catsdogs --rehearse",
+            f"Put them    anywhere, and say --source FILE; or $ZOO_DATA/{FOLDER}/train.zip",
         ]
     )

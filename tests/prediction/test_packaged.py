@@ -20,7 +20,7 @@ from zoo.errors import UsageError, ZooError
 from zoo.prediction import packaged
 from zoo.registry import Registry
 from zoo.runs import seal
-from zoo.runs.directory import Run
+from zoo.runs.directory import Run, find_runs
 from zoo.runs.evaluation import predictor
 
 CHELSEA = Path(__file__).parents[1] / "photos" / "chelsea.jpg"
@@ -213,7 +213,8 @@ def test_a_run_is_packed_and_then_asked_drawn_and_reported_without_it(digits_run
     text = report.read_text(encoding="utf-8")
     assert f"{100 * run_accuracy(folder):.2f}" in text
     assert "data:image" in text
-    # it is a run among the others, and made once
+    # it is made once, and none of the user's runs
+    assert find_runs() == []
     again = packaged.as_run(found)
     assert again.directory == report.parent
     # of an older package: its pictures go with it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import zoo_mnist
 
 import zoo
 from zoo.cli import main
-from zoo.errors import DataError, UsageError
+from zoo.errors import DataError, UsageError, ZooError
 from zoo.runs.directory import Run
 from zoo.runs.evaluation import read_predictions
 
@@ -73,12 +74,38 @@ def test_its_own_test_images_in_folders_give_its_own_metrics(run: Run, tested: P
     for key in ("count", "correct", "accuracy", "interval", "confusion", "classes"):
         assert result[key] == own[key], key
     assert result["loss"] == pytest.approx(own["loss"], abs=1e-4)
-    assert (result["on"], result["left_out"], result["notes"]) == ("tested", [], [])
+    assert (result["on"], result["left_out"], result["learned"], result["notes"]) == ("tested", [], 0, [])
     assert {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()} == before
     again = zoo.evaluate(run, on=tested, quiet=True)
     assert again == result
     next(tested.rglob("*.png")).unlink()
     assert zoo.evaluate(run, on=tested, quiet=True)["fingerprint"] != result["fingerprint"]
+
+
+def test_images_that_it_learned_from_are_known_again_whatever_they_are_called(run: Run, copy: Path, capsys) -> None:
+    counts = run.receipt["dataset"]["counts"]
+    everything = zoo.evaluate(run, on=copy, quiet=True)
+    assert (everything["learned"], everything["count"]) == (counts["training"], 120)
+    assert f"learned from {counts['training']} of the 120 images" in everything["notes"][-1]
+    tested = set(read_predictions(run.directory / "predictions.csv").keys)
+    for path in copy.rglob("*.png"):
+        if path.relative_to(copy).as_posix() in tested:
+            path.unlink()
+        else:
+            path.rename(path.with_name(f"other-{path.name}"))
+    shutil.rmtree(copy / "zero")
+    shutil.rmtree(copy / "one")
+    (copy / "seven" / "new.png").write_bytes(b"")
+    assert main(["evaluate", str(run.directory), "--on", str(copy)]) == 0
+    assert re.search(r"the run learned from \d+ of the \d+ images, and was told their classes", capsys.readouterr().err)
+    (run.directory / "learned.npy").rename(copy.parent / "moved")
+    try:
+        assert zoo.evaluate(run, on=copy, quiet=True)["learned"] == 0
+        (run.directory / "learned.npy").write_bytes(b"torn")
+        with pytest.raises(ZooError, match=r"learned\.npy can't be read: .* \(move it away\)"):
+            zoo.evaluate(run, on=copy, quiet=True)
+    finally:
+        (copy.parent / "moved").replace(run.directory / "learned.npy")
 
 
 def test_some_of_the_classes_are_enough_and_what_is_not_counted_is_told(run: Run, copy: Path, capsys) -> None:

@@ -203,6 +203,17 @@ def test_what_is_committed_is_small_and_no_picture_is_made_from_cats_and_dogs() 
 # generated texts ------------------------------------------------------------------------------------------------
 
 
+def test_the_page_of_ones_own_photographs_gives_commands_that_can_work() -> None:
+    pages_of = {plugin.name: pages.dataset(plugin, [], []) for plugin in Registry.discover().of("dataset")}
+    own = pages_of["folder"]
+    assert "$ zoo data info ./flowers\n$ zoo train efficientnet-lite0 ./flowers\n" in own
+    assert "zoo train cnn folder" not in own
+    assert "ships with the package" not in own
+    assert "## Samples" not in own
+    assert "none: it ships with the package" in pages_of["mnist"]
+    assert "$ zoo data prepare catsdogs --download\n$ zoo data prepare catsdogs --size" in pages_of["catsdogs"]
+
+
 def test_the_command_line_page_has_every_command_and_option() -> None:
     text = reference.command_line()
     assert [name for name in COMMANDS if f"\n## zoo {name}\n" not in text] == []

@@ -27,7 +27,9 @@ Examples:
 )
 @click.argument("architecture", metavar="ARCH")
 @click.argument("dataset")
-@click.option("--output", type=click.Path(path_type=Path), help="Folder of the runs.  [default: runs/ladders/...]")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder of the runs.  [default: runs/ladders/...]"
+)
 @click.option("--source", type=click.Path(path_type=Path), help="Where the data set's files are.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A trial: a key for all rungs.")
 @click.option("--seeds", metavar="N,N,...", help="A trial: other seeds.")

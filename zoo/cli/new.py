@@ -21,7 +21,7 @@ Examples:
 )
 @click.argument("kind", type=click.Choice(["architecture", "dataset"]))
 @click.argument("name")
-@click.option("--output", type=click.Path(path_type=Path), help="The folder to make. Default: NAME.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The folder to make. Default: NAME.")
 def command(kind: str, name: str, output: Path | None) -> None:
     """Write a complete small project for an architecture or a data set called NAME.
 

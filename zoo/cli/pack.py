@@ -19,6 +19,7 @@ Examples:
 @click.option("--about", default="", help="What it tells apart, in a line.")
 @click.option("--licence", default="", help="Under what terms the weights are given, as Apache-2.0.")
 @click.option(
+    "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     help="The package's folder.  [default: that of the architecture]",

@@ -17,7 +17,7 @@ def command(run: tuple[str, ...]) -> None:
     """Write report.html of a finished RUN again, and print where it is.
 
     A RUN is a path, the beginning of its id, last, or ARCH DATASET; or zoo:ARCH/NAME, a network that comes with a
-    package, whose run is then put among yours. The report is one file that needs nothing else.
+    package: a copy of its run is then put into runs/packaged. The report is one file that needs nothing else.
     """
     from zoo import api
 

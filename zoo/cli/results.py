@@ -148,7 +148,9 @@ Examples:
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
 @click.option("--trials", type=click.IntRange(1), help="Trainings until now, these too.  [default: the runs there are]")
 @click.option("--as", "name", metavar="NAME", help="Name of the row, for a recipe with keys of your own.")
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False, exists=True), help="The package's folder.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False, exists=True), help="The package's folder."
+)
 def publish_command(names: tuple[str, ...], trials: int | None, name: str | None, output: Path | None) -> None:
     """Write finished RUNs of one row, a seed each, into the receipt in their architecture's package.
 
@@ -178,7 +180,7 @@ Examples:
 @click.option("--fast", is_flag=True, help="All rows whose runs took less than ten minutes.")
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED), default=0, show_default=True, help="Seed of the runs.")
 @click.option("--source", type=click.Path(path_type=Path), help="Where the data set's files are.")
-@click.option("--output", type=click.Path(path_type=Path), help="The run's directory, new or empty, of one ROW.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The run's directory, new or empty, of one ROW.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a list with an object per row.")
 def reproduce_command(
     rows: tuple[str, ...], fast: bool, seed: int, source: Path | None, output: Path | None, as_json: bool

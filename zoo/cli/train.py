@@ -67,7 +67,7 @@ Examples:
     help="Seed of weights, order, augmentation.",
 )
 @click.option("--source", type=click.Path(path_type=Path), help="Where the data set's files are.")
-@click.option("--output", type=click.Path(path_type=Path), help="The run's directory, new or empty.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The run's directory, new or empty.")
 @click.option("--rehearse", is_flag=True, help="A few steps of everything on generated images.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved recipe and the forecast; train nothing.")
 @click.option("--no-export", is_flag=True, help="Skip the LiteRT and Keras files; zoo predict then exports.")
@@ -133,8 +133,16 @@ def _train(options: dict[str, Any]) -> None:
     except MissingData as error:
         from zoo.cli.data import offer
 
-        offer(error, request.dataset)
+        offer(MissingData(f"{error}\n{_what_works(request)}"), request.dataset)
         _run(request, dry_run)
+
+
+def _what_works(request: Request) -> str:
+    """What can be trained without the data set that is missing."""
+    return (
+        f"Works now   zoo train {request.architecture} mnist\n"
+        f"            zoo train {request.architecture} {request.dataset} --rehearse"
+    )
 
 
 def _run(request: Request, dry_run: bool) -> None:

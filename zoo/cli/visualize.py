@@ -31,7 +31,7 @@ A name stands for all that begin with it and a hyphen: features for features-con
 @click.option("--layers", multiple=True, metavar="LAYER,...", help="Feature maps of these; Grad-CAM at the last.")
 @click.option("--image", "images", multiple=True, type=click.Path(path_type=Path), help="Look at this file or folder.")
 @click.option("--source", type=click.Path(path_type=Path), help="Where the data set's files are.")
-@click.option("--list", "listing", is_flag=True, help="List the figures that there are, or those of a run.")
+@click.option("--list", "listing", is_flag=True, help="List the figures that there are, or a run's.")
 def command(
     what: str | None,
     dataset: str | None,
@@ -79,8 +79,11 @@ def _list(what: str | None) -> None:
     if what is not None and what in {plugin.name for plugin in Registry.discover().of("architecture")}:
         rows = {entry.name: entry.says for entry in CATALOGUE if not entry.needs}
     elif what is not None:
-        drawn = captions_of(resolve(what).directory / "figures")
-        rows = {name.rpartition(".")[0]: caption for name, caption in drawn.items()}
+        run = resolve(what)
+        if drawn := captions_of(run.directory / "figures"):
+            rows = {name.rpartition(".")[0]: caption for name, caption in drawn.items()}
+        else:
+            click.echo(f"No figure of {what} is drawn yet: zoo visualize {run.quoted} draws what it can of", err=True)
     width = max(map(len, rows), default=0)
     for name, says in rows.items():
         click.echo(printable(f"{name:<{width}}  {says}"))

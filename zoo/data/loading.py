@@ -71,6 +71,7 @@ def prepare(
     available = len(rows.train)
     seed = recipe.split_seed + recipe.train_seed
     chosen = subset(rows.train, recipe.train, seed, held_out.labels, held_out.digests)
+    learned = held_out.digests[chosen]
     rows = replace(rows, train=repeated(chosen, recipe.epoch_images))
     return Data(
         name=name,
@@ -90,6 +91,7 @@ def prepare(
         ),
         quarantine=held_out.quarantine,
         unlabelled=partial(_unlabelled, examples, form(recipe.image_size)) if examples.unlabelled else None,
+        learned=learned,
     )
 
 

@@ -86,6 +86,8 @@ def predict_files(
 
     Raises UsageError if there is no image among `files`.
     """
+    if not files:
+        raise UsageError("No file is given. Name images, or folders of them")
     spec = read_spec(model_directory)
     found = images.image_files(files)
     if not found:

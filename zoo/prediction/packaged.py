@@ -148,7 +148,8 @@ def pack_run(run: Run, name: str, *, about: str = "", licence: str = "", package
 
 
 def as_run(network: Packaged | Published) -> Run:
-    """The run that a packaged network comes from, put among the user's runs, to be drawn and reported like any other.
+    """A copy of the run that a packaged network comes from, to be drawn and reported like any other; it lies beside the
+    user's runs, and is none of them.
 
     Raises UsageError for a network that is of no run.
     """

@@ -17,7 +17,7 @@ from zoo.recipes import available, complete, resolve
 from zoo.registry import Plugin, Registry
 from zoo.results.published import FOLDER, Receipt, read_receipt
 from zoo.results.reproduction import FAST
-from zoo.runs.directory import COPIES, Run, find_runs, runs_root
+from zoo.runs.directory import Run, find_runs
 from zoo.runs.request import FOLDER as OWN_FOLDER
 
 SMALL = 3_000_000
@@ -239,10 +239,7 @@ def _count_trials(runs: Sequence[Run]) -> int:
     pair = (runs[0].spec.name, runs[0].receipt["dataset"]["name"])
     places = dict.fromkeys([None, *(run.directory.resolve().parent for run in runs)])
     found = {run.directory.resolve() for run in runs}
-    copies = runs_root() / COPIES
     for run in (run for place in places for run in find_runs(place)):
-        if run.directory.parent == copies:
-            continue  # of a packaged network's run
         try:
             receipt = run.receipt
             if (receipt["spec"]["name"], receipt["dataset"]["name"]) == pair and not receipt["rehearsal"]:

@@ -154,7 +154,7 @@ class ActiveRun:
         self.reporter.note("Compiling the first step ...")
         if self.forecast is None or not self.forecast.once:
             self.forecast = forecast.measure(plan, trainer, data.train, len(data.monitored), done)
-            self.reporter.note(self.forecast.sentence("The rest of the training" if done else "The training"))
+            self.reporter.note(self.forecast.sentence("The rest of the" if done else "The"))
         self.reporter.start("training", plan.steps, done)
 
     def progress(self, step: int, loss: float, accuracy: float, images: int, seconds: float) -> None:

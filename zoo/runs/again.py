@@ -11,6 +11,7 @@ from zoo.errors import DataError, UsageError, nearest
 from zoo.files import named, sha256_of
 from zoo.folders import LAYOUT, Contents, scan
 from zoo.progress import Reporter
+from zoo.runs import learned
 from zoo.runs.directory import Run
 from zoo.runs.request import request_of, unplaced
 
@@ -85,7 +86,8 @@ def evaluate_on(run: Run, folder: Path, reporter: Reporter, verbose: bool = Fals
     """The metrics of the images in a folder of classes, by the full model in float32; nothing is written.
 
     Besides those of `metrics.json`: `on`, the folder's name; `fingerprint`, a SHA-256 over classes and contents in
-    the order of the images; `left_out`, the images that can't be decoded, with the reason; `notes` in words.
+    the order of the images; `left_out`, the images that can't be decoded, with the reason; `learned`, how many of
+    them the run was trained on; `notes` in words.
     """
     run.require_finished()
     if run.receipt["rehearsal"]:
@@ -104,16 +106,26 @@ def evaluate_on(run: Run, folder: Path, reporter: Reporter, verbose: bool = Fals
         reasons = named([f"{key} ({reason})" for key, reason in left_out.items()])
         raise DataError(f"No image in {folder} can be decoded: {reasons}")
     labels = [classes.index(image.class_name) for image, _ in answered]
-    fingerprint = hashlib.sha256()
-    for image, _ in answered:
-        fingerprint.update(f"{image.class_name}\0{sha256_of(image.path)}\n".encode("utf-8", "surrogateescape"))
+    fingerprint, contents_of = hashlib.sha256(), [sha256_of(image.path) for image, _ in answered]
+    for (image, _), content in zip(answered, contents_of, strict=True):
+        fingerprint.update(f"{image.class_name}\0{content}\n".encode("utf-8", "surrogateescape"))
+    known = learned.known(run, contents_of)
     return {
         "on": folder.resolve().name,
         "fingerprint": fingerprint.hexdigest(),
         **_metrics([answer for _, answer in answered], labels, classes),
         "left_out": [{"image": key, "reason": reason} for key, reason in left_out.items()],
-        "notes": contents.notes,
+        "learned": known,
+        "notes": contents.notes + _told(known, len(answered)),
     }
+
+
+def _told(known: int, count: int) -> list[str]:
+    """What a reader must know of images that the run learned from: of these it was told the answers."""
+    if not known:
+        return []
+    which = "all of them" if known == count else f"{known:,} of the {count:,} images"
+    return [f"the run learned from {which}, and was told their classes: this is no measure of what it does with others"]
 
 
 def _labelled(run: Run, folder: Path) -> Contents:

@@ -292,15 +292,17 @@ def new_directory(architecture: str, dataset: str, output: Path | None) -> Path:
 
 
 def find_runs(root: Path | None = None) -> list[Run]:
-    """All runs below `root` (default: `runs_root()`), the newest first."""
-    found = [(_started(run), run) for run in _walk(root or runs_root())]
+    """All runs below `root` (default: `runs_root()`), the newest first; copies of packaged networks' are not the
+    user's."""
+    root = root or runs_root()
+    found = [(_started(run), run) for run in _walk(root) if run.directory.parent != root / COPIES]
     return [run for _, run in sorted(found, key=lambda item: item[0], reverse=True)]
 
 
 def resolve(text: str) -> Run:
     """Return the run that `text` names: a path, the beginning of an id, "last", or "ARCH DATASET" (the newest).
 
-    The run of a packaged network, "zoo:cnn/mnist", is put among the user's.
+    Of a packaged network, "zoo:cnn/mnist", it is a copy of the run that it comes from.
     Raises UsageError that lists the runs there are.
     """
     if text.startswith(PACKAGED):

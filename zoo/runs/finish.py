@@ -51,6 +51,7 @@ def finish(active: ActiveRun, trained: Model, data: Data, prepared: Prepared) ->
         active.reporter.note("Exporting the network ...")
         exported = export(run, active.session, model, part)
         write_spec(run, active, prepare, exported)
+    active.reporter.note("Drawing the figures ...")
     draw(active, model, data)
     write_quarantine(active, data)
     run.update(
@@ -198,4 +199,4 @@ def real_forecast(spec: Spec, measured: Forecast, recipe: Recipe, card: Card) ->
     else:
         plan = Plan(recipe, spec.seed, examples, recipe.cached_size)
         real = extrapolate(plan, measured.images_per_second, measured.size, monitored)
-    return replace(real, memory=measured.memory).sentence("The real training")
+    return replace(real, memory=measured.memory).sentence("The real")

@@ -20,7 +20,7 @@ from zoo.hardware import default_threads
 from zoo.progress import Reporter
 from zoo.recipes import ENGINE_KEYS, Recipe, ResolvedRecipe, asked, resolve
 from zoo.registry import Plugin, Registry
-from zoo.runs import again, closing, kept
+from zoo.runs import again, closing, kept, learned
 from zoo.runs import receipt as receipts
 from zoo.runs.directory import Run, check_new, new_directory
 from zoo.runs.request import Request, located, request_of
@@ -225,6 +225,7 @@ def train(
     with locked(run):
         run.write(receipts.make(prepared, data, started, threads, devices))
         kept.keep(run, request.source, prepared.weights)
+        learned.write(run, data)
         _go(run, prepared, data, reporter, devices)
         if request.minutes is not None:
             minutes = (time.monotonic() - began) / 60

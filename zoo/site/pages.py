@@ -19,6 +19,7 @@ from zoo.recipes import available, resolve
 from zoo.registry import Plugin
 from zoo.runs.directory import captions_of
 from zoo.runs.report import group_figures, says
+from zoo.runs.request import FOLDER
 from zoo.site import measured
 from zoo.site.assets import folder_of
 from zoo.site.receipts import Result
@@ -269,7 +270,7 @@ def _commands(plugin: Plugin, datasets: Sequence[Plugin]) -> str:
     lines += [f"zoo predict {network.id} photo.jpg" for network in packaged.of(plugin)]
     if other := packaged.offered(plugin):
         lines.append(f"zoo predict {other.id} photo.jpg --download")
-    return "```console\n" + "\n".join(f"$ {line}" for line in lines) + "\n```"
+    return _console(lines)
 
 
 # data sets ------------------------------------------------------------------------------------------------------
@@ -300,8 +301,8 @@ def dataset(plugin: Plugin, architectures: Sequence[Plugin], results: Sequence[R
             "## Samples",
             *(figure(f"{plugin.name}/{name}", text, text, "pixels") for name, text in captions.items()),
         ]
-    else:
-        parts += ["## Samples", f"None here: the licence ({plugin.facts.licence or 'not stated'}) does not allow it."]
+    elif plugin.facts.licence:
+        parts += ["## Samples", f"None here: the licence ({plugin.facts.licence}) does not allow it."]
     if stored.get("classes"):
         parts += ["## Images per class", _class_counts(stored["classes"])]
     parts += ["## Splits", _splits(plugin, architectures)]
@@ -311,13 +312,22 @@ def dataset(plugin: Plugin, architectures: Sequence[Plugin], results: Sequence[R
             (one.architecture, one.recipe, with_spread(one), "{:.2f} to {:.2f}".format(*one.interval)) for one in own
         ]
         parts += ["## Results", table(header, rows, numeric=(2, 3))]
-    lines = [
-        f"zoo data info {plugin.name}",
-        f"zoo data prepare {plugin.name} --size {plugin.facts.size or 64}",
-        f"zoo train cnn {plugin.name}",
-    ]
-    parts += ["## Get it", "```console\n" + "\n".join(f"$ {line}" for line in lines) + "\n```"]
+    parts += ["## Get it", _console(_dataset_commands(plugin))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _dataset_commands(plugin: Plugin) -> list[str]:
+    """From the images to a trained network."""
+    if plugin.name == FOLDER:
+        return ["zoo data info ./flowers", "zoo train efficientnet-lite0 ./flowers", "zoo predict last photo.jpg"]
+    prepare = f"zoo data prepare {plugin.name}"
+    download = [f"{prepare} --download"] if plugin.facts.download else []
+    size = plugin.facts.size or 64
+    return [f"zoo data info {plugin.name}", *download, f"{prepare} --size {size}", f"zoo train cnn {plugin.name}"]
+
+
+def _console(lines: Iterable[str]) -> str:
+    return "```console\n" + "\n".join(f"$ {line}" for line in lines) + "\n```"
 
 
 def _dataset_facts(plugin: Plugin, stored: dict[str, Any], fingerprint: str) -> str:
@@ -331,7 +341,7 @@ def _dataset_facts(plugin: Plugin, stored: dict[str, Any], fingerprint: str) -> 
         ("source", card.paper),
         ("licence", card.licence),
         ("homepage", card.homepage),
-        ("download", in_words(card.download) if card.download else "none: it ships with the package"),
+        ("download", in_words(card.download) if card.download else "none: it ships with the package" * card.built_in),
         ("fingerprint", fingerprint),
     ]
     return table((), [row for row in rows if row[1]])

@@ -22,7 +22,8 @@ EVALUATION_COST = 0.5
 @dataclass(frozen=True)
 class Forecast:
     """`images_per_second` in training at `size` pixels; `images` to train on and `seconds` from here to the end of
-    the training; `memory` in bytes (peak so far). `once`: each image is seen once, as by a probe."""
+    the training; `memory` in bytes (peak so far). `once`: each image is seen once, by a probe, and what is forecast is
+    its features; the head that is trained on them comes after."""
 
     images_per_second: float
     size: int
@@ -31,12 +32,14 @@ class Forecast:
     memory: int
     once: bool = False
 
-    def sentence(self, run: str = "The training") -> str:
-        """The forecast in words."""
+    def sentence(self, which: str = "The") -> str:
+        """The forecast in words; `which` begins it, as "The rest of the"."""
+        what, then = ("features", ", then the head is trained") if self.once else ("training", "")
+        images = f"{self.images:,} images to see"
         memory = f", {self.memory / 2**30:.1f} GiB of memory" if self.memory else ""
         return (
-            f"{run} will take about {duration(self.seconds)} on this machine: "
-            f"{self.images_per_second:,.0f} images/s at {self.size} pixels, {self.images:,} images to see{memory}."
+            f"{which} {what} will take about {duration(self.seconds)} on this machine: "
+            f"{self.images_per_second:,.0f} images/s at {self.size} pixels, {images}{memory}{then}."
         )
 
     def as_dict(self) -> dict[str, Any]:
