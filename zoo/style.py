@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -195,3 +195,23 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
     font = FontProperties(family=FONT, weight="bold" if bold else "normal", size=size)
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(width)
+
+
+def fitted(texts: Iterable[str], room: float, size: float, bold: bool = False) -> dict[str, str]:
+    """Each text as it fits into `room`, in the unit of `size`: whole, or else with an ellipsis at one place in all of
+    them, in the middle or where more of them stay different."""
+    known = tuple(texts)
+    tried = [{text: _cut(text, room, size, bold, share) for text in known} for share in (0.5, 1, 0, 0.75, 0.25)]
+    return max(tried, key=lambda found: len(set(found.values())))
+
+
+def _cut(text: str, room: float, size: float, bold: bool, share: float) -> str:
+    """`text` with as few letters left out as fit; of those kept `share` stand before the ellipsis."""
+    if text_width(text, size, bold) <= room:
+        return text
+    for kept in range(len(text) - 1, 0, -1):
+        head = round(share * kept)
+        shorter = f"{text[:head].rstrip()}…{text[len(text) - kept + head :].lstrip()}"
+        if text_width(shorter, size, bold) <= room:
+            return shorter
+    return "…"

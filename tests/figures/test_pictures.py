@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import defaults, style
+from zoo import defaults
 from zoo.cli import main
 from zoo.errors import DataError, UsageError
 from zoo.figures import CATALOGUE, answers, drawing, embedding, features, imagenet, in_order, photos, scores
-from zoo.figures.gallery import Picture, gallery, shortened
+from zoo.figures.gallery import Picture, gallery
 from zoo.figures.scene import Scene
 from zoo.network.graph import Graph
 from zoo.runs.directory import Run
@@ -174,14 +174,6 @@ def test_a_hundred_predictions_are_shown_with_class_and_probability(
     assert f"the {wrong} that are wrong" in figure.caption
     assert "Of 1,000 held-out images" in figure.caption
     assert frames(figure.content) == wrong > 0
-
-
-def test_a_long_class_name_leaves_the_probability_readable() -> None:
-    line = "a class of a very long name, prob=0.97"
-    cut = shortened(line, 72, 7.5)
-    assert cut.endswith("…, prob=0.97")
-    assert style.text_width(cut, 7.5) <= 72
-    assert shortened("cat, prob=0.97", 72, 7.5) == "cat, prob=0.97"
 
 
 def test_a_class_may_be_called_like_a_formula() -> None:

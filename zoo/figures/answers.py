@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.figures.gallery import Picture, gallery
 from zoo.figures.scene import Answers, Scene
+from zoo.figures.words import amount, are, were
 from zoo.types import Figure
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def predictions(scene: Scene) -> Iterator[Figure]:
     content = gallery(
         pictures,
         10,
-        f"{scene.title}: {len(shown)} predictions",
+        f"{scene.title}: {amount(len(shown), 'prediction')}",
         size=1.0,
         font=7.5,
         rehearsal=scene.rehearsal,
@@ -37,13 +38,31 @@ def predictions(scene: Scene) -> Iterator[Figure]:
     if scene.rehearsal:
         caption = "A rehearsal: generated images and what an untrained network says of them. It means nothing."
     else:
-        right, wrong = int(answers.correct[chosen].sum()), int((~answers.correct[shown]).sum())
-        caption = (
-            f"Of {len(chosen):,} held-out images, drawn at random, {right:,} were predicted right; here are the first "
-            f"{len(shown)}. Each title is the predicted class and its probability. Framed in orange-red, with the "
-            f"title in bold, are the {wrong} that are wrong: look for what they have in common."
-        )
+        caption = _predictions_caption(answers.correct[chosen], answers.correct[shown])
     yield Figure("predictions", content, "png", caption)
+
+
+def _predictions_caption(drawn: Array, shown: Array) -> str:
+    """Of images drawn at random and of those shown, bool [n] each: whether the prediction is right."""
+    right, wrong = int(drawn.sum()), int((~shown).sum())
+    if len(drawn) == 1:
+        return (
+            f"The only held-out image was predicted {'right' if right else 'wrong'}. Its title is the predicted class "
+            f"and its probability."
+        )
+    some = len(shown) < len(drawn)
+    told = "all" if right == len(drawn) else f"{right:,}" if right else "none"
+    text = (
+        f"Of {len(drawn):,} held-out images{', drawn at random,' * some} {told} {were(right or 1)} predicted right; "
+        f"{f'here are the first {len(shown)}' if some else 'all are shown'}. Each title is the predicted class and its "
+        f"probability. "
+    )
+    if not wrong:
+        return text + "None of these is wrong."
+    framed = "Framed in orange-red, with the title in bold,"
+    if wrong == 1:
+        return text + f"{framed} is the one that is wrong."
+    return text + f"{framed} are the {wrong} that are wrong: look for what they have in common."
 
 
 def unlabelled(scene: Scene) -> Iterator[Figure]:
@@ -61,10 +80,14 @@ def unlabelled(scene: Scene) -> Iterator[Figure]:
     guesses = found.argmax(axis=1)
     titles = [_title(scene.class_names[guess], row[guess]) for guess, row in zip(guesses, found, strict=True)]
     pictures = [Picture(image, (title,)) for image, title in zip(images, titles, strict=True)]
-    content = gallery(pictures, 10, f"{scene.title}: {len(images)} images without a label", size=1.0, font=7.5)
+    content = gallery(
+        pictures, 10, f"{scene.title}: {amount(len(images), 'image')} without a label", size=1.0, font=7.5
+    )
+    which = f"The first {len(images)} images" if len(images) == SHOWN else f"The {amount(len(images), 'image')}"
+    open_question = "whether it is" if len(images) == 1 else "which are"
     caption = (
-        f"The first {len(images)} images that came without a label, with the predicted class and its probability. "
-        "Nobody has said which are right: look for yourself."
+        f"{which} that came without a label, with the predicted class and its probability. "
+        f"Nobody has said {open_question} right: look for yourself."
     )
     yield Figure("unlabelled", content, "png", caption)
 
@@ -80,14 +103,29 @@ def mistakes(scene: Scene) -> Iterator[Figure]:
     if not len(order):
         return
     pictures = [_picture(scene, answers, rows, index, truth=True, framed=False) for index in order]
-    content = gallery(pictures, 6, f"{scene.title}: the most confident mistakes", size=1.5, font=8.5)
-    sure = int((answers.probabilities[wrong] >= 0.9).sum())
-    caption = (
-        f"The {len(order)} most confident of {len(wrong):,} mistakes on {len(answers):,} held-out images; {sure:,} "
-        f"were made with a probability of 0.90 or more. Above each: what was predicted, and what it is. "
-        f"Some labels may be wrong themselves; others show what the network has not learned."
+    title = "its only mistake" if len(wrong) == 1 else "the most confident mistakes"
+    content = gallery(pictures, 6, f"{scene.title}: {title}", size=1.5, font=8.5)
+    yield Figure("mistakes", content, "png", _mistakes_caption(answers.probabilities[wrong], len(answers)))
+
+
+def _mistakes_caption(probabilities: Array, count: int) -> str:
+    """`probabilities` are those of all mistakes, `count` is the number of images."""
+    images = amount(count, "held-out image")
+    if len(probabilities) == 1:
+        return (
+            f"The only mistake on {images}, made with a probability of {probabilities[0]:.2f}. Above it: what was "
+            f"predicted, and what it is. The label may be wrong itself, or there is something to learn yet."
+        )
+    sure = int((probabilities >= 0.9).sum())
+    if len(probabilities) > WORST:
+        text = f"The {WORST} most confident of {len(probabilities):,} mistakes on {images}"
+    else:
+        text = f"All {len(probabilities)} mistakes on {images}, the most confident first"
+    return text + (
+        f"; {f'{sure:,}' if sure else 'none'} {were(sure or 1)} made with a probability of 0.90 or more. Above each: "
+        f"what was predicted, and what it is. Some labels may be wrong themselves; others show what the network has "
+        f"not learned."
     )
-    yield Figure("mistakes", content, "png", caption)
 
 
 def unsure(scene: Scene) -> Iterator[Figure]:
@@ -99,13 +137,31 @@ def unsure(scene: Scene) -> Iterator[Figure]:
     order = answers.probabilities.argsort(kind="stable")[:WORST]
     pictures = [_picture(scene, answers, rows, index, truth=True) for index in order]
     content = gallery(pictures, 6, f"{scene.title}: where it was least sure", size=1.5, font=8.5)
-    right = int(answers.correct[order].sum())
-    caption = (
-        f"The {len(order)} of {len(answers):,} held-out images with the least probable predictions, "
-        f"{answers.probabilities[order[0]]:.2f} to {answers.probabilities[order[-1]]:.2f}; chance alone would give "
-        f"{1 / len(scene.class_names):.2f}. {right} of them are right all the same; the others are framed."
-    )
+    chance = 1 / len(scene.class_names)
+    caption = _unsure_caption(answers.probabilities[order], answers.correct[order], len(answers), chance)
     yield Figure("unsure", content, "png", caption)
+
+
+def _unsure_caption(probabilities: Array, correct: Array, count: int, chance: float) -> str:
+    """Of the images shown, the least sure first: float and bool [n]; `count` is the number of all images."""
+    shown, right = len(correct), int(correct.sum())
+    alone = f"chance alone would give {chance:.2f}"
+    if count == 1:
+        return (
+            f"The only held-out image and its prediction, of a probability of {probabilities[0]:.2f}; {alone}. "
+            f"It is {'right' if right else 'wrong'}."
+        )
+    if shown < count:
+        which = f"The {shown} of {count:,} held-out images with the least probable predictions"
+    else:
+        which = f"All {count} held-out images, the least probable predictions first"
+    text = f"{which}, {probabilities[0]:.2f} to {probabilities[-1]:.2f}; {alone}. "
+    if right == shown:
+        return text + "All of them are right."
+    if not right:
+        return text + "None of them is right: all are framed."
+    others = "the others are" if shown - right > 1 else "the other is"
+    return text + f"{right} of them {are(right)} right all the same; {others} framed."
 
 
 def _with_images(scene: Scene) -> tuple[Answers, Array] | None:
@@ -124,7 +180,7 @@ def _sample(count: int, scene: Scene) -> Array:
 
 
 def _title(name: str, probability: float) -> str:
-    """As the chapter writes it: "cat, prob=0.97"; a gallery shortens the name alone."""
+    """As the chapter writes it: "cat, prob=0.97"; a gallery breaks it between the two where the name is long."""
     return f"{name}, prob={probability:.2f}"
 
 

@@ -11,6 +11,7 @@ from zoo import style
 from zoo.figures.gallery import Picture, displayable, gallery
 from zoo.figures.grids import mosaic, normalised
 from zoo.figures.scene import Scene
+from zoo.figures.words import amount, are
 from zoo.types import Figure, Photo
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _maps(scene: Scene, photo: Photo, layer: str, maps: Array, suffix: str) -> F
     with style.styled():
         figure = style.canvas(*page)
         figure.set_layout_engine("none")
-        title = f"{scene.title}: {layer}, {channels} maps of {height} x {width}"
+        title = f"{scene.title}: {layer}, {amount(channels, 'map')} of {height} x {width}"
         style.headline(figure, title, laid_out=False)
         _draw_photo(figure, page, photo, side, _shown_count(channels))
         box = (
@@ -113,11 +114,13 @@ def _maps_caption(scene: Scene, photo: Photo, layer: str, images: Array, channel
     silent = int((images.max(axis=(1, 2)) == images.min(axis=(1, 2))).sum())
     scale = "red is positive, blue negative" if signed else "bright where the filter answers, dark where it does not"
     untrained = " The filters are untrained: all of them are chance." if scene.run is None else ""
-    quiet = f" {silent} of {len(images)} are the same everywhere: nothing in this image wakes them." if silent else ""
+    them = "it" if silent == 1 else "them"
+    quiet = f" {silent} of {len(images)} {are(silent)} the same everywhere: nothing in this image wakes {them}."
+    whole = f"{amount(channels, 'filter')} of {layer} make{'s' * (channels == 1)}"
     return (
-        f"What the {channels} filters of {layer} make of {photo.name}, a map each on a scale of its own; {scale}. "
+        f"What the {whole} of {photo.name}, a map each on a scale of its own; {scale}. "
         f"Early layers keep the image's shapes and pick edges and colours; deeper maps are coarser and answer to "
-        f"parts.{quiet}{untrained}"
+        f"parts.{quiet if silent else ''}{untrained}"
     )
 
 
@@ -192,10 +195,11 @@ def overlay(pixels: Array, cam: Array, least: int = 200) -> Array:
 def _cam_caption(layer: str, cams: Sequence[Array] | Array) -> str:
     height, width = cams[0].shape
     empty = sum(1 for cam in cams if not cam.max() > 0)
-    nothing = f" {empty} of {len(cams)} maps are empty: no place speaks for the class at this layer." if empty else ""
+    maps = f"{empty} of {len(cams)} maps {are(empty)}" if len(cams) > 1 else "The map is"
+    nothing = f" {maps} empty: no place speaks for the class at this layer." if empty else ""
     return (
-        f"Each image and, right of it, where the evidence for the predicted class lies: bright is much, dark is "
-        f"none (Grad-CAM, Selvaraju et al. 2017, at {layer}, {height} x {width} places, each map on a scale of its "
-        f"own; the probability is that of one pass). A network that looks at the background has "
-        f"learned the wrong thing.{nothing}"
+        f"{'Each' if len(cams) > 1 else 'The'} image and, right of it, where the evidence for the predicted class "
+        f"lies: bright is much, dark is none (Grad-CAM, Selvaraju et al. 2017, at {layer}, {height} x {width} places, "
+        f"each map on a scale of its own; the probability is that of one pass). A network that looks at the background "
+        f"has learned the wrong thing.{nothing}"
     )

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 WRONG = style.PALETTE["vermillion"]
 _LINE = 0.155  # inches that a line of text takes
-_GAP = 0.12
+_GAP, _WIDE_GAP = 0.12, 0.25  # inches between pictures, and where long names reach into it
+_APART = 10  # points that names keep from one another
+_PROBABILITY = ", prob="
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,23 @@ def gallery(
     font: float = 8,
     rehearsal: bool = False,
 ) -> bytes:
-    """Draw pictures, each `size` inches wide, as PNG. Lines too long for their picture are shortened."""
+    """Draw pictures, each `size` inches wide, as PNG.
+
+    If a first line "cat, prob=0.97" is too wide for its picture, all of them stand on two lines; names that are still
+    too wide are shortened.
+    """
+    broken = any(
+        _PROBABILITY in line and style.text_width(line, font, picture.wrong) > 72 * size
+        for picture in pictures
+        for line in picture.lines[:1]
+    )
+    gap = _WIDE_GAP if broken else _GAP
+    written = _written(pictures, broken, 72 * (size + gap) - _APART if broken else 72 * size, font)
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
-    lines = max(len(picture.lines) for picture in pictures)
-    step_x, step_y = size + _GAP, size + _LINE * lines + _GAP + 0.04
-    width, height = max(columns * step_x + _GAP, 4.6), rows * step_y + 0.5
+    lines = max(map(len, written))
+    step_x, step_y = size + gap, size + _LINE * lines + _GAP + 0.04
+    width, height = max(columns * step_x + gap, 4.6), rows * step_y + 0.5
     with style.styled():
         figure = style.canvas(width, height)
         figure.set_layout_engine("none")
@@ -51,10 +64,10 @@ def gallery(
         axes.set_axis_off()
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
-        left = (width - columns * step_x + _GAP) / 2
-        for number, picture in enumerate(pictures):
+        left = (width - columns * step_x + gap) / 2
+        for number, (picture, words) in enumerate(zip(pictures, written, strict=True)):
             x, y = left + number % columns * step_x, 0.48 + number // columns * step_y
-            _draw(axes, picture, x, y + _LINE * lines, size, font)
+            _draw(axes, picture, words, x, y + _LINE * lines, size, font)
         axes.set_aspect("auto")
         axes.set_xlim(0, width)
         axes.set_ylim(height, 0)
@@ -63,13 +76,34 @@ def gallery(
         return style.to_png(figure)
 
 
-def _draw(axes: Any, picture: Picture, x: float, y: float, size: float, font: float) -> None:
+_Line = tuple[str, bool]
+
+
+def _written(pictures: Sequence[Picture], broken: bool, room: float, font: float) -> list[list[_Line]]:
+    """The lines above each picture as they fit into `room` points, and whether they are bold."""
+    lines = [_lines(picture, broken) for picture in pictures]
+    shown = {
+        bold: style.fitted({text for each in lines for text, weight in each if weight == bold}, room, font, bold)
+        for bold in (False, True)
+    }
+    return [[(shown[bold][text], bold) for text, bold in each] for each in lines]
+
+
+def _lines(picture: Picture, broken: bool) -> list[_Line]:
+    """A picture's lines, those of a wrong one's title bold; "cat, prob=0.97" is two if it is `broken`."""
+    title, others = picture.lines[:1], picture.lines[1:]
+    if broken and title and _PROBABILITY in title[0]:
+        name, _, probability = title[0].rpartition(_PROBABILITY)
+        title = (name, f"prob={probability}")
+    return [(line, picture.wrong) for line in title] + [(line, False) for line in others]
+
+
+def _draw(axes: Any, picture: Picture, lines: list[_Line], x: float, y: float, size: float, font: float) -> None:
     colour = WRONG if picture.wrong else style.INK
-    for number, line in enumerate(picture.lines):
-        place = (x, y - 0.04 - _LINE * (len(picture.lines) - 1 - number))
-        weight = "bold" if picture.wrong and number == 0 else "normal"
-        shown = shortened(line, size * 72, font, bold=weight == "bold")
-        axes.text(*place, shown, fontsize=font, color=colour, fontweight=weight, ha="left", va="baseline")
+    for number, (line, bold) in enumerate(lines):
+        place = (x, y - 0.04 - _LINE * (len(lines) - 1 - number))
+        weight = "bold" if bold else "normal"
+        axes.text(*place, line, fontsize=font, color=colour, fontweight=weight, ha="left", va="baseline")
     height, width = picture.pixels.shape[:2]
     # whole pictures keep their proportions within the square
     share = size / max(height, width)
@@ -86,15 +120,3 @@ def _draw(axes: Any, picture: Picture, x: float, y: float, size: float, font: fl
 def displayable(pixels: Array) -> Array:
     """As Matplotlib takes it: grey images without their last axis."""
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-
-
-def shortened(text: str, points: float, size: float, bold: bool = False) -> str:
-    """`text`, cut with an ellipsis if it is wider than `points` at this font size; "a long name, prob=0.97" loses of
-    its name, not of its probability."""
-    if style.text_width(text, size, bold) <= points:
-        return text
-    name, comma, probability = text.rpartition(", prob=")
-    head, tail = (name, comma + probability) if comma else (text, "")
-    while head and style.text_width(f"{head}…{tail}", size, bold) > points:
-        head = head[:-1]
-    return f"{head.rstrip()}…{tail}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import style
 from zoo.figures.scene import Scene
+from zoo.figures.words import amount
 from zoo.types import Figure
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def filters(scene: Scene) -> Iterator[Figure]:
     yield filter_grid(
         images,
         *grid_of(count),
-        f"{scene.title}: the {count} filters of {layer}, {height}x{width}",
+        f"{scene.title}: the {amount(count, 'filter')} of {layer}, {height}x{width}",
         "filters",
         caption + colours,
         rehearsal=scene.rehearsal,

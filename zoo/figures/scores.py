@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo import style
 from zoo.figures.scene import Answers, Scene
+from zoo.figures.words import amount, are
 from zoo.types import Figure
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 BINS = 15  # as in Guo et al. (2017)
 _NUMBERED, _NAMED = 16, 40  # classes up to which cells carry numbers, and rows names
+_NAME = 190  # points that a name takes at most
 RIGHT, WRONG = style.PALETTE["blue"], style.PALETTE["vermillion"]
 
 
@@ -73,7 +75,9 @@ def confusion(scene: Scene) -> Iterator[Figure]:
     classes = len(names)
     side = min(max(0.56 * classes, 2.6), 8.5)
     with style.styled():
-        figure = style.canvas(max(side + 1.2, 5.4), side + 1.25)
+        shown = _ticks(names) if classes <= _NAMED else []
+        widest = max((style.text_width(name, 10) for name in shown), default=0) / 72
+        figure = style.canvas(max(side + 1.2, 5.4) + max(0, widest - 1), side + 1.25 + max(0, 0.65 * widest - 0.5))
         style.headline(figure, f"{scene.title}: which class is taken for which")
         axes = figure.subplots()
         axes.imshow(_colours(matrix), interpolation="nearest")
@@ -81,9 +85,12 @@ def confusion(scene: Scene) -> Iterator[Figure]:
         axes.spines[:].set_visible(False)
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
-        if classes <= _NAMED:
-            axes.set_xticks(range(classes), names, rotation=0 if max(map(len, names)) < 6 else 40)
-            axes.set_yticks(range(classes), names)
+        if shown:
+            level = max(map(len, names)) < 6
+            # a slanting name ends below its column: about its own middle it would lie across others
+            slant: dict[str, Any] = {} if level else {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+            axes.set_xticks(range(classes), shown, **slant)
+            axes.set_yticks(range(classes), shown)
         axes.tick_params(length=0)
         if classes <= _NUMBERED:
             _write_counts(axes, matrix)
@@ -124,14 +131,20 @@ def _confusion_caption(matrix: Array, names: tuple[str, ...]) -> str:
     np.fill_diagonal(off, 0)
     total, wrong = int(matrix.sum()), int(off.sum())
     text = (
-        f"Rows are what {total:,} held-out images are, columns what they were taken for; blue on the diagonal is "
-        f"right, orange-red is wrong, each colour on its own scale. "
+        f"Rows are what {amount(total, 'held-out image')} {are(total)}, columns what "
+        f"{'it was' if total == 1 else 'they were'} taken for; blue on the diagonal is right, orange-red is wrong, "
+        f"each colour on its own scale. "
     )
     if not wrong:
         return text + "There is no mistake."
     truth, guess = np.unravel_index(int(off.argmax()), off.shape)
+    taken = f"{names[truth]} taken for {names[guess]}"
+    if wrong == 1:
+        return text + f"1 is wrong: {taken}."
+    if off.max() == 1:
+        return text + f"{wrong:,} are wrong, no two of them alike."
     return text + (
-        f"{wrong:,} are wrong; the most frequent mistake is {names[truth]} taken for {names[guess]}, "
+        f"{wrong:,} are wrong; the most frequent mistake is {taken}, "
         f"{int(off[truth, guess]):,} of {int(matrix[truth].sum()):,}."
     )
 
@@ -172,7 +185,7 @@ def classes(scene: Scene) -> Iterator[Figure]:
             places = [place + offset for place, _ in drawn]
             axes.errorbar(shares, places, xerr=spread, fmt=marker, color=colour, markersize=6, capsize=3, label=label)
         _write_shares(axes, shown, precisions, recalls)
-        axes.set_yticks(range(len(shown)), [names[index] for index in shown])
+        axes.set_yticks(range(len(shown)), _ticks([names[index] for index in shown]))
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.set_xlabel("% with the 95 % interval (Wilson)")
         figure.legend(loc="outside lower left", ncols=2, handlelength=1.2)
@@ -184,14 +197,15 @@ def _write_shares(
     axes: Any, shown: list[int], precisions: list[tuple[int, int]], recalls: list[tuple[int, int]]
 ) -> None:
     """The two figures of each class, in columns right of the axes, coloured as their marks."""
-    columns = ((1.03, precisions, style.PALETTE["blue"], "precision"), (1.15, recalls, WRONG, "recall"))
+    # in points: shares of the axes shrink where long names leave them little room
+    columns = ((12, precisions, style.PALETTE["blue"], "precision"), (60, recalls, WRONG, "recall"))
+    words = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "annotation_clip": False}
     for x, pairs, colour, heading in columns:
-        words = {"transform": axes.get_yaxis_transform(), "fontsize": 9, "va": "center", "clip_on": False}
-        axes.text(x, -0.62, heading, color=style.FAINT_INK, **{**words, "fontsize": 8, "va": "bottom"})
+        axes.annotate(heading, (1, -0.62), (x, 0), color=style.FAINT_INK, fontsize=8, va="bottom", **words)
         for place, index in enumerate(shown):
             hits, count = pairs[index]
             text = f"{100 * hits / count:.1f} %" if count else "none"
-            axes.text(x, place, text, color=style.shade(colour), **words)
+            axes.annotate(text, (1, place), (x, 0), color=style.shade(colour), fontsize=9, va="center", **words)
 
 
 def _classes_caption(names: tuple[str, ...], precisions: list[tuple[int, int]], recalls: list[tuple[int, int]]) -> str:
@@ -199,10 +213,11 @@ def _classes_caption(names: tuple[str, ...], precisions: list[tuple[int, int]], 
     worst = min(seen, key=lambda i: recalls[i][0] / recalls[i][1])
     hits, count = recalls[worst]
     often = max(range(len(names)), key=lambda i: precisions[i][1] - recalls[i][1])
-    text = (
-        f"Recall is the share of a class that was found, precision the share of its predictions that are right. "
-        f"Least often found is {names[worst]}: {hits:,} of {count:,} ({100 * hits / count:.1f} %)."
-    )
+    text = "Recall is the share of a class that was found, precision the share of its predictions that are right. "
+    if hits == count:
+        return text + "Every image was found, and every prediction is right."
+    least = f"Least often found is {names[worst]}:" if len(seen) > 1 else f"All images are of {names[worst]}; found:"
+    text += f"{least} {hits:,} of {count:,} ({100 * hits / count:.1f} %)."
     extra = precisions[often][1] - recalls[often][1]
     return text + (f" Predicted too often by {extra:,} is {names[often]}." if extra > 0 else "")
 
@@ -228,13 +243,15 @@ def reliability(scene: Scene) -> Iterator[Figure]:
         content = style.to_svg(figure)
     mean = float(answers.probabilities.mean())
     gap = mean - float(answers.correct.mean())
-    words = "more than" if gap > 0 else "less than"
+    images = f"of the {len(answers):,} images" if len(answers) > 1 else "images"
+    points = f"{100 * abs(gap):.1f}"
+    kept = f"{points} points {'more' if gap > 0 else 'less'} than" if float(points) else "as much as"
     caption = (
         f"Expected calibration error {100 * found.ece:.1f} % over {BINS} bins of equal width (Guo et al. 2017). "
         f"Bars are the share that was right among predictions of about the same probability; on the dashed line "
         f"probability and accuracy agree, below it the network is too sure of itself. On average it claims "
-        f"{100 * mean:.1f} %, {100 * abs(gap):.1f} points {words} it keeps. Below: how many of the "
-        f"{len(answers):,} images each bar stands for; bars of few images mean little."
+        f"{100 * mean:.1f} %, {kept} it keeps. Below: how many {images} each bar stands for; bars of few images mean "
+        f"little."
     )
     yield Figure("reliability", content, "svg", caption)
 
@@ -278,6 +295,11 @@ def _draw_counts(axes: Any, found: Calibration) -> None:
     axes.set_ylabel("images")
     axes.set_xlabel("probability of the predicted class")
     axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+
+
+def _ticks(names: Sequence[str]) -> list[str]:
+    fitted = style.fitted(names, _NAME, 10)
+    return [fitted[name] for name in names]
 
 
 def _answers(scene: Scene) -> Answers | None:

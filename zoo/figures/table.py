@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from zoo import style
 from zoo.figures.scene import Scene
+from zoo.figures.words import amount
 from zoo.network.cost import LayerCost, format_field, table
 from zoo.network.diagram import typeset
 from zoo.network.graph import Graph, format_shape
@@ -56,10 +57,11 @@ def table_figure(graph: Graph) -> Figure:
     heaviest = max(cost.layers, key=lambda row: row.parameters)
     share = 100 * heaviest.parameters / max(1, graph.parameters)
     work = f" One image takes {scaled(cost.multiply_adds)} multiply-adds." if cost.multiply_adds is not None else ""
+    frozen = f", {graph.frozen:,} of them not trained" if graph.frozen else ""
     caption = (
-        f"The {len(cost.layers)} layers of {graph.name} in the order of the data, with {graph.parameters:,} parameters "
-        f"in all{f', {graph.frozen:,} of them not trained' if graph.frozen else ''}. The bars show where they sit: "
-        f"{heaviest.name} alone has {share:.0f} %.{work} Memory is that of a layer's output for one image in float32; "
+        f"The {amount(len(cost.layers), 'layer')} of {graph.name} in the order of the data, with "
+        f"{amount(graph.parameters, 'parameter')} in all{frozen}. The bars show where they sit: {heaviest.name} alone "
+        f"has {share:.0f} %.{work} Memory is that of a layer's output for one image in float32; "
         f"“Sees” is how many pixels of the image, a side, one value depends on."
     )
     return Figure("layers", _page(graph, cost.layers, COLUMNS), "svg", caption)
@@ -77,7 +79,7 @@ def _page(graph: Graph, rows: Sequence[LayerCost], columns: tuple[Column, ...]) 
     starts = [24.0]
     for width in widths:
         starts.append(starts[-1] + width + 2 * _PAD)
-    facts = f"{graph.name}: {len(rows)} layers, {graph.parameters:,} parameters"
+    facts = f"{graph.name}: {amount(len(rows), 'layer')}, {amount(graph.parameters, 'parameter')}"
     width = max(starts[-1] + _BAR + 20, style.text_width(facts, 15, bold=True) + 40)
     height = 48 + _ROW * (len(rows) + 1) + 10
     size = {"width": f"{width:.0f}", "height": f"{height:.0f}", "viewBox": f"0 0 {width:.0f} {height:.0f}"}
