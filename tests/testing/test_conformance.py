@@ -39,6 +39,8 @@ def zoo_run_started(run):
     pass
 """
 
+    NETWORK = "import keras\nfrom zoo import hookimpl\n@hookimpl\ndef zoo_build(spec):\n    {}\n"
+
     def test_prints_a_row_per_check_and_ends_well(self, site, capsys) -> None:
         site.package("watch_package", init=self.GOOD)
         site.install("their-dist", {"watch": "watch_package"}, group="zoo.plugins")
@@ -58,6 +60,48 @@ def zoo_run_started(run):
             "found: plugin 'watch' of their-dist 1.0: zoo_run_started has no argument 'runs'. It may take: run" in out
         )
         assert "remedy: correct the name" in out
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (("vgg16", "--set", "options.widht=0.5"), "vgg16 has no option 'widht'. Did you mean 'width'? It has: "),
+            (("vgg16", "--set", "widht=0.5"), "vgg16 has no option 'widht'. Did you mean 'width'? It has: "),
+            (("mnist", "--set", "width=1"), "--set is an option of an architecture, and mnist is none"),
+            (("cnn", "--source", "."), "--source says where a data set lies, and cnn is none"),
+            (("folder", "--source", "nowhere"), "Received: nowhere, which does not exist"),
+        ],
+    )
+    def test_what_is_asked_wrongly_is_no_fault_of_the_plugin(self, arguments, says, capsys) -> None:
+        assert main(["check", *arguments]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert says in err
+
+    def test_a_source_that_its_data_set_does_not_take_is_no_fault_of_it(self, tmp_path, capsys) -> None:
+        assert main(["check", "mnist", "--source", str(tmp_path)]) == 0
+        assert "it does not take this --source: mnist ships with the zoo" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("body", "found", "remedy"),
+        [
+            ("keras.Sequential([])", "zoo_build returned None", "return the network: the `return` is missing"),
+            ("return keras.layers.Flaten()", "no attribute 'Flaten' (__init__.py, line 5)", "look at that line; if"),
+        ],
+    )
+    def test_a_network_that_is_not_built_is_told_by_its_cause(self, site, body, found, remedy) -> None:
+        site.package("net_package", init=self.NETWORK.format(body))
+        site.install("their-dist", {"net": "net_package"})
+        outcome = conformance(site.registry().find("architecture", "net")).outcome("builds")
+        assert (outcome.state, outcome.remedy[: len(remedy)]) == ("failed", remedy)
+        assert found in outcome.detail
+
+    def test_what_hangs_on_a_failure_is_not_failed_again(self, site) -> None:
+        shape = "(spec.height, spec.width, spec.channels)"
+        body = f"return keras.Sequential([keras.Input({shape}), keras.layers.Flatten(), keras.layers.Dense(10)])"
+        site.package("net_package", init=self.NETWORK.format(body))
+        site.install("their-dist", {"net": "net_package"})
+        found = list(conformance(site.registry().find("architecture", "net")).outcomes())
+        assert [outcome.check.name for outcome in found if outcome.state == "failed"] == ["logits-shape"]
 
     @pytest.mark.parametrize(("file", "state"), [("minst", "skipped"), ("mnist", "ok"), ("any", "ok")])
     def test_a_recipe_for_a_data_set_that_is_not_there_is_told_with_the_nearest(self, site, file, state) -> None:

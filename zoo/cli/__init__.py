@@ -214,5 +214,5 @@ def _report(error: Exception, settings: Settings) -> int:
             message, code = f"zoo itself failed: {type(error).__name__}: {error}{hint}", 1
     from zoo.files import printable
 
-    click.echo(f"Error: {printable(message)}", err=True)
+    click.echo(f"Error: {printable(message.expandtabs(2))}", err=True)
     return code

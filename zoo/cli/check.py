@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli.text import print_json
-from zoo.errors import PluginError, UsageError
+from zoo.errors import PluginError, UsageError, nearest
 from zoo.registry import KINDS, TITLES, Plugin, Registry
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   zoo check my-net
-  zoo check vgg16 --set width=0.125      a deep network, at an eighth of its width
+  zoo check vgg16 --set width=0.125      as zoo train's options.width: a deep network, at an eighth of its width
   zoo check my-data --source FOLDER
   zoo check my-net --json
 """,
@@ -40,7 +41,10 @@ def command(context: click.Context, name: str, settings: tuple[str, ...], source
     from zoo.testing import conformance
 
     plugin = _find(name)
-    options = {key: value for setting in settings for key, value in parse_setting(setting).items()}
+    options: dict[str, Any] = {}
+    for setting in settings:  # as `zoo train` takes it, or the bare option
+        options |= parse_setting(setting if setting.startswith("options.") else f"options.{setting}")["options"]
+    _check_takes(plugin, options, source)
     outcomes = []
     if not as_json:
         click.echo(f"{plugin.title}\n")
@@ -60,6 +64,20 @@ def command(context: click.Context, name: str, settings: tuple[str, ...], source
         context.exit(PluginError.exit_code)
 
 
+def _check_takes(plugin: Plugin, options: Mapping[str, Any], source: Path | None) -> None:
+    """Raise UsageError for what is not for this kind of plugin, an option that its card does not have, or no path."""
+    if options and plugin.kind != "architecture":
+        raise UsageError(f"--set is an option of an architecture, and {plugin.name} is none")
+    if source is not None and plugin.kind != "dataset":
+        raise UsageError(f"--source says where a data set lies, and {plugin.name} is none")
+    if source is not None and not source.exists():
+        raise UsageError(f"--source takes a file or a folder. Received: {source}, which does not exist")
+    known = plugin.facts.options if plugin.status == "ok" else {}
+    for name in options:
+        if known and name not in known:
+            raise UsageError(f"{plugin.name} has no option {name!r}. {nearest(name, known)}It has: {', '.join(known)}")
+
+
 def _find(name: str) -> Plugin:
     registry = Registry.discover()
     kinds = [kind for kind in KINDS if any(row.name == name for row in registry.of(kind))]
@@ -67,8 +85,6 @@ def _find(name: str) -> Plugin:
         titles = " and ".join(f"{TITLES[kind]} of {registry.find(kind, name).distribution}" for kind in kinds)
         raise UsageError(f"{name!r} is an {titles}; rename one of them")
     if not kinds:
-        from zoo.errors import nearest
-
         known = sorted({plugin.name for plugin in registry.plugins})
         raise UsageError(f"No plugin {name!r} is installed. {nearest(name, known)}Installed: {', '.join(known)}")
     return registry.find(kinds[0], name)
@@ -79,5 +95,5 @@ def _row(outcome: Outcome) -> str:
     if outcome.state == "skipped":
         return f"{outcome.state:<8} {outcome.check.name:<25} {outcome.detail}"
     if outcome.state == "failed":
-        return f"{text}\n{'':<9}found: {outcome.detail}\n{'':<9}remedy: {outcome.check.remedy}"
+        return f"{text}\n{'':<9}found: {outcome.detail}\n{'':<9}remedy: {outcome.remedy}"
     return text

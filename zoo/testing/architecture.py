@@ -32,6 +32,8 @@ SIZES = "use spec.height and spec.width, in this order; or raise `min_size` on t
 def builds(subject: ArchitectureSubject) -> None:
     from zoo.types import Model
 
+    if subject.model is None:
+        raise Fails("zoo_build returned None", "return the network: the `return` is missing")
     if not isinstance(subject.model, Model):
         raise Fails(f"zoo_build returned a {type(subject.model).__name__}")
 
@@ -104,17 +106,17 @@ def any_batch(subject: ArchitectureSubject) -> None:
     tf.function(lambda images: subject.model(images, training=False)).get_concrete_function(signature)
 
 
-@check("size-smallest", "it builds at the least size on the card", SIZES, ("builds",))
+@check("size-smallest", "it builds at the least size on the card", SIZES, ("logits-shape",))
 def size_smallest(subject: ArchitectureSubject) -> None:
     _built(subject, subject.spec(subject.card.min_size))
 
 
-@check("size-default", "it builds at the size on the card", SIZES, ("builds",))
+@check("size-default", "it builds at the size on the card", SIZES, ("logits-shape",))
 def size_default(subject: ArchitectureSubject) -> None:
     _built(subject, subject.spec(max(subject.card.size or 32, subject.card.min_size)))
 
 
-@check("size-odd", "it builds for images of odd sizes, taller than wide", SIZES, ("builds",))
+@check("size-odd", "it builds for images of odd sizes, taller than wide", SIZES, ("logits-shape",))
 def size_odd(subject: ArchitectureSubject) -> None:
     size = max(subject.card.min_size, WORKING_SIZE) | 1
     _built(subject, replace(subject.spec(size), height=size + 4))
@@ -129,22 +131,22 @@ def _channels(subject: ArchitectureSubject, channels: int) -> None:
 CHANNELS = "use spec.channels; or say on the card which it takes: channels = [3]"
 
 
-@check("channels-1", "it builds for grey images, unless its card says otherwise", CHANNELS, ("builds",))
+@check("channels-1", "it builds for grey images, unless its card says otherwise", CHANNELS, ("logits-shape",))
 def channels_1(subject: ArchitectureSubject) -> None:
     _channels(subject, 1)
 
 
-@check("channels-3", "it builds for RGB images, unless its card says otherwise", CHANNELS, ("builds",))
+@check("channels-3", "it builds for RGB images, unless its card says otherwise", CHANNELS, ("logits-shape",))
 def channels_3(subject: ArchitectureSubject) -> None:
     _channels(subject, 3)
 
 
-@check("classes-2", "it builds for 2 classes, with a logit for each", "end with Dense(spec.classes)", ("builds",))
+@check("classes-2", "it builds for 2 classes, with a logit for each", "end with Dense(spec.classes)", ("logits-shape",))
 def classes_2(subject: ArchitectureSubject) -> None:
     _built(subject, subject.spec(classes=2))
 
 
-@check("classes-1000", "it builds for 1,000 classes", "end with Dense(spec.classes)", ("builds",))
+@check("classes-1000", "it builds for 1,000 classes", "end with Dense(spec.classes)", ("logits-shape",))
 def classes_1000(subject: ArchitectureSubject) -> None:
     _built(subject, subject.spec(classes=1000))
 

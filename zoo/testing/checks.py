@@ -17,7 +17,11 @@ State = Literal["ok", "failed", "skipped"]
 
 
 class Fails(Exception):
-    """The plugin is wrong; the message says what was found."""
+    """The plugin is wrong; the message says what was found, `remedy` how to mend it where the check's does not fit."""
+
+    def __init__(self, found: str, remedy: str = "") -> None:
+        super().__init__(found)
+        self.remedy = remedy
 
 
 class Skips(Exception):
@@ -37,21 +41,21 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found: `detail` is the failure or the reason for skipping it."""
+    """What a check found: `detail` is the failure or the reason for skipping it, `remedy` how to mend a failure."""
 
     check: Check
     state: State
     detail: str = ""
     seconds: float = 0.0
+    remedy: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as JSON has it."""
-        remedy = self.check.remedy if self.state == "failed" else ""
         facts = {"name": self.check.name, "what": self.check.what, "state": self.state}
-        return facts | {"detail": self.detail, "remedy": remedy, "seconds": round(self.seconds, 2)}
+        return facts | {"detail": self.detail, "remedy": self.remedy, "seconds": round(self.seconds, 2)}
 
     def __str__(self) -> str:
-        return f"{self.check.name}: {self.detail}\nA right plugin: {self.check.what}.\nRemedy: {self.check.remedy}"
+        return f"{self.check.name}: {self.detail}\nA right plugin: {self.check.what}.\nRemedy: {self.remedy}"
 
 
 def check(name: str, what: str, remedy: str, needs: tuple[str, ...] = ()) -> Callable[[Callable[[Any], None]], Check]:
@@ -83,16 +87,18 @@ class Conformance:
                 return Outcome(check, "skipped", f"it needs {needed}, which is {self.outcome(needed).state}")
         began = time.monotonic()
         state: State = "ok"
-        detail = ""
+        detail = remedy = ""
         try:
             check.run(self.subject)
         except Fails as found:
-            state, detail = "failed", str(found)
+            state, detail, remedy = "failed", str(found), found.remedy or check.remedy
         except Skips as reason:
             state, detail = "skipped", str(reason)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything: that is a finding)
-            state, detail = "failed", f"{describe(error)}{_where(error)}"
-        return Outcome(check, state, detail, time.monotonic() - began)
+            where = _where(error)
+            state, detail = "failed", f"{describe(error)}{where}"
+            remedy = f"look at that line; if it is right, {check.remedy}" if where else check.remedy
+        return Outcome(check, state, detail, time.monotonic() - began, remedy)
 
 
 def describe(error: BaseException) -> str:

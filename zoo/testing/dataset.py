@@ -75,6 +75,10 @@ def describes(subject: DatasetSubject) -> None:
     except DataError as error:
         wanted = f"zoo check {subject.plugin.name} --source PATH, or `source` of the suite"
         raise Skips(f"its data are not here ({str(error).splitlines()[0]}): {wanted}") from error
+    except UsageError as error:
+        if subject.given is None:
+            raise
+        raise Skips(f"it does not take this --source: {error}") from error
     try:
         boundary.checked_examples(examples)
     except boundary.Broken as error:
