@@ -52,7 +52,7 @@ class Interrupted(ZooError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "Did you mean 'x'? " for the known name closest to `name`, or one that holds it, or "" if none does."""
     names = list(known)
-    matches = difflib.get_close_matches(name, names, cutoff=0.65)
+    matches = difflib.get_close_matches(name, names)
     if name and not matches:
         matches = [longer for longer in names if name in longer]
     # one whose characters were only swapped comes first: vgg16, not vgg19, for vgg61

@@ -18,9 +18,9 @@ from zoo.figures import answers, embedding, features, scores
 from zoo.figures.gallery import Picture, gallery
 from zoo.figures.scene import Answers, Scene
 from zoo.figures.table import table_figure
-from zoo.figures.words import amount
 from zoo.network.graph import Node, chain
 from zoo.types import Data, Part, Photo, Spec, View
+from zoo.words import amount
 
 SHORT = ("cat", "dog")
 LONG = ("daisy", "dandelion", "golden retriever", "german shepherd")

@@ -140,7 +140,7 @@ def test_sections_follow_in_order_and_each_figure_stands_in_its_own(run) -> None
         "The network at a glance, layers folded into stages",
         "The network, layer by layer",
     ]
-    assert "1 taken for 0 (3 times); 0 taken for 1 (1 times)" in text
+    assert "1 taken for 0 (3 times); 0 taken for 1 (1 time)" in text
 
 
 def test_it_asks_for_nothing_outside_of_itself(run) -> None:

@@ -42,9 +42,9 @@ def command(run: str, source: Path | None, on: Path | None, as_json: bool) -> No
     elif result.get("rehearsal"):
         click.echo(f"REHEARSAL: {result['count']:,} generated images have no accuracy to report")
     elif on is None:
-        click.echo(sentence(result, f"{result['part']} images"))
+        click.echo(sentence(result, f"{result['part']} image"))
     else:
-        _print_by_class(result, sentence(result, f"images in {result['on']}"))
+        _print_by_class(result, sentence(result, where=f" in {result['on']}"))
 
 
 def _print_by_class(result: Mapping[str, Any], whole: str) -> None:

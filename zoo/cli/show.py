@@ -14,6 +14,7 @@ from zoo.prediction import packaged
 from zoo.prediction.imagenet import Published
 from zoo.registry import TITLES, Plugin, Registry
 from zoo.units import scaled
+from zoo.words import amount
 
 if TYPE_CHECKING:
     from zoo.runs.directory import Run
@@ -213,10 +214,8 @@ def _result(metrics: Mapping[str, Any] | None) -> str:
         return ""
     if metrics.get("rehearsal"):
         return f"REHEARSAL on {metrics['count']:,} generated images: no accuracy to report"
-    return (
-        f"{percent(metrics['accuracy'], metrics['interval'])} of {metrics['count']:,} {metrics['part']} images "
-        "(95 % interval)"
-    )
+    images = amount(metrics["count"], f"{metrics['part']} image")
+    return f"{percent(metrics['accuracy'], metrics['interval'])} of {images} (95 % interval)"
 
 
 def _images(receipt: Mapping[str, Any]) -> str:

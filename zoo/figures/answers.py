@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.figures.gallery import Picture, gallery
 from zoo.figures.scene import Answers, Scene
-from zoo.figures.words import amount, are, were
 from zoo.types import Figure
+from zoo.words import amount, are, were
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,8 +11,8 @@ from zoo import style
 from zoo.figures.gallery import Picture, displayable, gallery
 from zoo.figures.grids import mosaic, normalised
 from zoo.figures.scene import Scene
-from zoo.figures.words import amount, are
 from zoo.types import Figure, Photo
+from zoo.words import amount, are
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import style
 from zoo.figures.scene import Scene
-from zoo.figures.words import amount
 from zoo.types import Figure
+from zoo.words import amount
 
 if TYPE_CHECKING:
     import numpy as np

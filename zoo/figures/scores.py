@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo import style
 from zoo.figures.scene import Answers, Scene
-from zoo.figures.words import amount, are
 from zoo.types import Figure
+from zoo.words import amount, are
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,12 +9,12 @@ from xml.etree import ElementTree
 
 from zoo import style
 from zoo.figures.scene import Scene
-from zoo.figures.words import amount
 from zoo.network.cost import LayerCost, format_field, table
 from zoo.network.diagram import typeset
 from zoo.network.graph import Graph, format_shape
 from zoo.types import Figure
 from zoo.units import scaled, size_of
+from zoo.words import amount
 
 _SIZE, _ROW, _PAD, _BAR = 12.5, 24.0, 14.0, 90.0
 _FONTS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"

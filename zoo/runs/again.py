@@ -14,6 +14,7 @@ from zoo.progress import Reporter
 from zoo.runs import learned
 from zoo.runs.directory import Run
 from zoo.runs.request import request_of, unplaced
+from zoo.words import amount
 
 if TYPE_CHECKING:
     from zoo.prediction.cold import Prediction
@@ -97,7 +98,7 @@ def evaluate_on(run: Run, folder: Path, reporter: Reporter, verbose: bool = Fals
     from zoo.prediction.cold import predict_files
 
     classes, images = run.spec.class_names, contents.images
-    reporter.note(f"Evaluating on {len(images):,} images ...")
+    reporter.note(f"Evaluating on {amount(len(images), 'image')} ...")
     predictor = engines.predictor(run, "tensorflow", verbose=verbose)
     predictions = predict_files(run.model_directory, [image.path for image in images], len(classes), predictor)
     answered = [(image, answer) for image, answer in zip(images, predictions, strict=True) if not answer.error]

@@ -18,6 +18,7 @@ from zoo.errors import PluginError, ZooError
 from zoo.files import atomic_write
 from zoo.intervals import wilson
 from zoo.types import Part
+from zoo.words import amount
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Interval: TypeAlias = tuple[float, float]
@@ -139,11 +140,12 @@ def evaluate(predictor: Callable[[Any], Any], part: Part, batch_size: int | None
 # metrics ------------------------------------------------------------------------------------------------------
 
 
-def sentence(result: Mapping[str, Any], images: str) -> str:
-    """A result of `metrics` in words: "98.00 % of 200 test images (95 % interval 94.97 to 99.22 %)"."""
+def sentence(result: Mapping[str, Any], image: str = "image", where: str = "") -> str:
+    """A result of `metrics` in words: "98.00 % of 200 test images (95 % interval 94.97 to 99.22 %)", where `image` is
+    "test image"; `where` may follow it."""
     low, high = result["interval"]
     return (
-        f"{100 * result['accuracy']:.2f} % of {result['count']:,} {images} "
+        f"{100 * result['accuracy']:.2f} % of {amount(result['count'], image)}{where} "
         f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
     )
 

@@ -28,6 +28,7 @@ from zoo.session import Session
 from zoo.training.feeder import Plan
 from zoo.training.forecast import Forecast, extrapolate
 from zoo.types import Data, Model, Part, Spec, View
+from zoo.words import amount
 
 if TYPE_CHECKING:
     from zoo.runs.pipeline import Prepared
@@ -43,7 +44,7 @@ def finish(active: ActiveRun, trained: Model, data: Data, prepared: Prepared) ->
     save_weights(run.model_directory / "weights.npz", model.variables)
     keep_best(active, model)
     part_name, part = reported_part(data)
-    active.reporter.note(f"Evaluating on {len(part):,} {part_name} images ...")
+    active.reporter.note(f"Evaluating on {amount(len(part), f'{part_name} image')} ...")
     measure(active.session, model, part, active.recipe.flip_average, run, part_name)
     prepare = prepared.dataset.facts.prepare
     write_spec(run, active, prepare, {})
@@ -182,7 +183,7 @@ def conclude(active: ActiveRun, prepared: Prepared) -> None:
             note(real_forecast(active.spec, active.forecast, prepared.planned, prepared.dataset.facts))
     else:
         result = run.metrics or {}
-        note(f"{run.title}: " + sentence(result, f"{result['part']} images"))
+        note(f"{run.title}: " + sentence(result, f"{result['part']} image"))
     note(f"The run is in {run.directory}\n  zoo show {run.quoted}\n  zoo predict {run.quoted} PHOTO.jpg")
     note(f"All about it on one page: {run.directory / report.NAME}")
 

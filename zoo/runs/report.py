@@ -19,6 +19,7 @@ from zoo.markup import data_uri, escape, figures, machine, recipe_tables, table
 from zoo.progress import duration
 from zoo.results import chapter
 from zoo.runs.directory import Run, captions_of
+from zoo.words import amount, are
 
 NAME = "report.html"
 
@@ -104,13 +105,14 @@ def _verdict(run: Run, metrics: Mapping[str, Any]) -> str:
             f"whole path works on this machine, and says nothing about how good the network is.</p>{facts}"
         )
     accuracy, (low, high) = metrics["accuracy"], metrics["interval"]
+    count, wrong = metrics["count"], metrics["count"] - metrics["correct"]
     printed = chapter.experiment(spec.name, receipt["dataset"]["name"])
     flipped = metrics.get("without_flip_average")
     aside = f" Without averaging over the mirror image: {_percent(flipped['accuracy'])}." if flipped else ""
     return (
         f'<p class="big">{100 * accuracy:.2f}<small> %</small></p>'
-        f"<p>of {metrics['count']:,} {escape(metrics['part'])} images are classified correctly "
-        f"({metrics['correct']:,}; {metrics['count'] - metrics['correct']:,} are not). "
+        f"<p>of {amount(count, escape(metrics['part']) + ' image')} {are(count)} classified correctly "
+        f"({metrics['correct']:,}; {wrong:,} {are(wrong)} not). "
         f"95&nbsp;% interval (Wilson): <b>{100 * low:.2f} to {100 * high:.2f}&nbsp;%</b>.{aside}"
         f"{_baseline(metrics)}</p>"
         f"{_scale(accuracy, low, high, printed)}{_against(accuracy, low, high, printed)}{facts}"
@@ -201,7 +203,11 @@ def _mistakes(metrics: Mapping[str, Any]) -> str:
         ),
         reverse=True,
     )
-    worst = [f"{names[truth]} taken for {names[taken]} ({count:,} times)" for count, truth, taken in mixed[:3] if count]
+    worst = [
+        f"{names[truth]} taken for {names[taken]} ({amount(count, 'time')})"
+        for count, truth, taken in mixed[:3]
+        if count
+    ]
     said = f"<p>Most often: {escape('; '.join(worst))}.</p>" if worst else "<p>Not one mistake.</p>"
     shown = sorted(classes, key=lambda entry: entry["recall"] if entry["recall"] is not None else 2)[:20]
     rows = [
