@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   zoo check my-net
-  zoo check vgg16 --set width=0.125      as zoo train's options.width: a deep network, at an eighth of its width
+  zoo check vgg16 --set width=0.125      a deep network, at an eighth of its width
   zoo check my-data --source FOLDER
   zoo check my-net --json
 """,
 )
 @click.argument("name")
-@click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="An option of the architecture.")
+@click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="An option, as zoo train takes it.")
 @click.option("--source", type=click.Path(path_type=Path), help="Where the data set lies.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
