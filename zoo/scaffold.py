@@ -29,14 +29,16 @@ def create(kind: Kind, name: str, folder: Path) -> list[Path]:
         raise UsageError(
             f"A name is lower-case words and numbers joined by hyphens. Received: {name!r}. Try: {suggestion}"
         )
+    another = f"{name}-2" if name.startswith("my-") else f"my-{name}"
     for row in Registry.discover().of(kind):
         if row.name == name:
             clash = f"{TITLES[kind]} {name!r} comes with {row.origin}, and of two with one name none could be used"
-            raise UsageError(f"The {clash}. Received: {name!r}. Try: my-{name}")
+            raise UsageError(f"The {clash}. Received: {name!r}. Try: {another}")
     package = name.replace("-", "_")
-    taken = package == "tests" or package in sys.stdlib_module_names or find_spec(package)
-    if keyword.iskeyword(package) or taken:
-        raise UsageError(f"A package can't be called {package!r}: Python has the word, or another. Try: my-{name}")
+    words = keyword.iskeyword(package) or package in sys.stdlib_module_names
+    if words or package == "tests" or find_spec(package):
+        reason = "Python has the word" if words else "another package has the name"
+        raise UsageError(f"A package can't be called {package!r}: {reason}. Try: {another}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ZooError(f"{folder} exists and is not an empty folder. Choose another: --output FOLDER")
     written = []

@@ -98,14 +98,14 @@ def test_images_that_it_learned_from_are_known_again_whatever_they_are_called(ru
     (copy / "seven" / "new.png").write_bytes(b"")
     assert main(["evaluate", str(run.directory), "--on", str(copy)]) == 0
     assert re.search(r"the run learned from \d+ of the \d+ images, and was told their classes", capsys.readouterr().err)
-    (run.directory / "learned.npy").rename(copy.parent / "moved")
+    (run.directory / "learned.npz").rename(copy.parent / "moved")
     try:
         assert zoo.evaluate(run, on=copy, quiet=True)["learned"] == 0
-        (run.directory / "learned.npy").write_bytes(b"torn")
-        with pytest.raises(ZooError, match=r"learned\.npy can't be read: .* \(move it away\)"):
+        (run.directory / "learned.npz").write_bytes(b"torn")
+        with pytest.raises(ZooError, match=r"learned\.npz can't be read"):
             zoo.evaluate(run, on=copy, quiet=True)
     finally:
-        (copy.parent / "moved").replace(run.directory / "learned.npy")
+        (copy.parent / "moved").replace(run.directory / "learned.npz")
 
 
 def test_some_of_the_classes_are_enough_and_what_is_not_counted_is_told(run: Run, copy: Path, capsys) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli.text import print_json
-from zoo.errors import PluginError, UsageError, nearest
+from zoo.errors import DataError, PluginError, UsageError, nearest
 from zoo.registry import KINDS, TITLES, Plugin, Registry
 
 if TYPE_CHECKING:
@@ -45,17 +46,24 @@ def command(context: click.Context, name: str, settings: tuple[str, ...], source
     for setting in settings:  # as `zoo train` takes it, or the bare option
         options |= parse_setting(setting if setting.startswith("options.") else f"options.{setting}")["options"]
     _check_takes(plugin, options, source)
+    checks = conformance(plugin, options=options, source=source)
+    if options:
+        _ask(lambda: checks.subject.model)
+    if source is not None:
+        _ask(lambda: checks.subject.examples)
     outcomes = []
     if not as_json:
         click.echo(f"{plugin.title}\n")
-    for outcome in conformance(plugin, options=options, source=source).outcomes():
+    for outcome in checks.outcomes():
         outcomes.append(outcome)
-        if not as_json:
+        if not (as_json or outcome.cause):
             click.echo(_row(outcome))
     failed = [outcome.check.name for outcome in outcomes if outcome.state == "failed"]
     if as_json:
         print_json({"plugin": plugin.as_dict(), "checks": [outcome.as_dict() for outcome in outcomes]})
     else:
+        for line in _unchecked(outcomes):
+            click.echo(line)
         states = [outcome.state for outcome in outcomes]
         seconds = sum(outcome.seconds for outcome in outcomes)
         counts = ", ".join(f"{states.count(state)} {state}" for state in ("ok", "failed", "skipped"))
@@ -72,10 +80,21 @@ def _check_takes(plugin: Plugin, options: Mapping[str, Any], source: Path | None
         raise UsageError(f"--source says where a data set lies, and {plugin.name} is none")
     if source is not None and not source.exists():
         raise UsageError(f"--source takes a file or a folder. Received: {source}, which does not exist")
-    known = plugin.facts.options if plugin.status == "ok" else {}
+    known = plugin.facts.options
     for name in options:
-        if known and name not in known:
-            raise UsageError(f"{plugin.name} has no option {name!r}. {nearest(name, known)}It has: {', '.join(known)}")
+        if plugin.card is not None and name not in known:
+            has = ", ".join(known) or "none; its card names them"
+            raise UsageError(f"{plugin.name} has no option {name!r}. {nearest(name, known)}It has: {has}")
+
+
+def _ask(plugin: Callable[[], object]) -> None:
+    """Raise what the plugin itself says against an option's value or a --source; any other fault the checks find."""
+    try:
+        plugin()
+    except (UsageError, DataError):
+        raise
+    except (Exception, SystemExit):  # noqa: S110, BLE001
+        pass
 
 
 def _find(name: str) -> Plugin:
@@ -88,6 +107,17 @@ def _find(name: str) -> Plugin:
         known = sorted({plugin.name for plugin in registry.plugins})
         raise UsageError(f"No plugin {name!r} is installed. {nearest(name, known)}Installed: {', '.join(known)}")
     return registry.find(kinds[0], name)
+
+
+def _unchecked(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """What was not checked, in a paragraph for each check that it hangs on."""
+    found: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.cause:
+            found.setdefault(outcome.detail, []).append(outcome.check.name)
+    for detail, names in found.items():
+        text = f"{'skipped':<8} {detail}: {', '.join(names)}"
+        yield textwrap.fill(text, 100, subsequent_indent=" " * 9, break_on_hyphens=False)
 
 
 def _row(outcome: Outcome) -> str:

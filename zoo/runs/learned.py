@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 
-from zoo.errors import ZooError
-from zoo.files import atomic_write
+from zoo.files import atomic_file
 from zoo.runs.directory import Run
 from zoo.types import Data
 
-FILE = "learned.npy"
-"""uint64 [n], ascending: the first eight bytes of the SHA-256 of each training image's raw content."""
+FILE = "learned.npz"
+"""Array "sha256", uint64 [n], ascending: the first eight bytes of that of each training image's raw content."""
 
 
 def write(run: Run, data: Data) -> None:
@@ -20,23 +18,18 @@ def write(run: Run, data: Data) -> None:
 
     if data.learned is None:
         return
-    file = io.BytesIO()
-    np.save(file, np.unique(np.ascontiguousarray(data.learned[:, :8]).view(">u8").astype(np.uint64)))
-    atomic_write(run.directory / FILE, file.getvalue())
+    with atomic_file(run.directory / FILE) as file:
+        np.savez(file, sha256=np.unique(np.ascontiguousarray(data.learned[:, :8]).view(">u8").astype(np.uint64)))
 
 
 def known(run: Run, contents: Iterable[str]) -> int:
     """How many of these images, each given by its SHA-256 in hexadecimal, the run learned from; 0 of a run that does
-    not say, as one by an older zoo."""
-    import numpy as np
+    not say, as one by an older zoo. Raises ZooError if what it says can't be read."""
+    from zoo.stored import read_arrays
 
     path = run.directory / FILE
     if not path.exists():
         return 0
-    try:
-        learned = set(np.load(path, allow_pickle=False).tolist())
-    except (OSError, ValueError, EOFError) as error:
-        raise ZooError(
-            f"{path} can't be read: {error}. Without it (move it away) nothing is said of known images"
-        ) from error
+    arrays = read_arrays(path, f"The list of training images {path}")
+    learned = {number for array in arrays.values() if array.dtype.kind == "u" for number in array.ravel().tolist()}
     return sum(int(content[:16], 16) in learned for content in contents)

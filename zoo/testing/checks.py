@@ -6,10 +6,13 @@ A check is a function of a subject that returns if all is well, raises `Fails` w
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,13 +44,17 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found: `detail` is the failure or the reason for skipping it, `remedy` how to mend a failure."""
+    """What a check found: `detail` is the failure or the reason for skipping it, `remedy` how to mend a failure.
+
+    `cause` is the first check that failed or was skipped of those that this one hangs on; then it was not run.
+    """
 
     check: Check
     state: State
     detail: str = ""
     seconds: float = 0.0
     remedy: str = ""
+    cause: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as JSON has it."""
@@ -83,8 +90,11 @@ class Conformance:
 
     def _run(self, check: Check) -> Outcome:
         for needed in check.needs:
-            if self.outcome(needed).state != "ok":
-                return Outcome(check, "skipped", f"it needs {needed}, which is {self.outcome(needed).state}")
+            before = self.outcome(needed)
+            if before.state != "ok":
+                said = "failed" if before.state == "failed" else "was skipped"
+                detail = before.detail if before.cause else f"not checked, because {needed} {said}"
+                return Outcome(check, "skipped", detail, cause=before.cause or needed)
         began = time.monotonic()
         state: State = "ok"
         detail = remedy = ""
@@ -95,10 +105,18 @@ class Conformance:
         except Skips as reason:
             state, detail = "skipped", str(reason)
         except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything: that is a finding)
-            where = _where(error)
-            state, detail = "failed", f"{describe(error)}{where}"
-            remedy = f"look at that line; if it is right, {check.remedy}" if where else check.remedy
+            failure = raised(error, check.remedy)
+            state, detail, remedy = "failed", str(failure), failure.remedy
         return Outcome(check, state, detail, time.monotonic() - began, remedy)
+
+
+def raised(error: BaseException, remedy: str, when: str = "") -> Fails:
+    """What a plugin raised, with the line of its code if there is one: that is where to look first."""
+    line = where(error)
+    if line:
+        typo = isinstance(error, AttributeError | ImportError | NameError)
+        remedy = "mend that line" if typo else f"look at that line; if it is right, {remedy}"
+    return Fails(f"{when}{describe(error)}{line}", remedy)
 
 
 def describe(error: BaseException) -> str:
@@ -107,16 +125,20 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(line.strip() for line in lines[:4])}"[:600]
 
 
-def _where(error: BaseException) -> str:
-    """The innermost line of code that is neither the zoo's nor an installed framework's."""
-    own = str(Path(__file__).parent.parent)
-    frameworks = ("tensorflow", "keras", "numpy", "pluggy", "cv2", "importlib")
-    if error.__cause__ is not None and (found := _where(error.__cause__)):
+def where(error: BaseException) -> str:
+    """The innermost line of code that is not the zoo's, Python's or a framework's, " (path, line 5)"; "" for none."""
+    if error.__cause__ is not None and (found := where(error.__cause__)):
         return found
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        parts = Path(frame.filename).parts
-        if frame.filename.startswith((own, "<")) or any(name in parts for name in frameworks):
-            continue
-        if not frame.filename.startswith("/") or "/lib/python" not in frame.filename:
-            return f" ({Path(frame.filename).name}, line {frame.lineno})"
+        path = Path(frame.filename)
+        python = path.is_relative_to(Path(os.__file__).parent) and "site-packages" not in path.parts
+        if path.is_file() and not python and not any(path.is_relative_to(folder) for folder in _frameworks()):
+            return f" ({path}, line {frame.lineno})"
     return ""
+
+
+@cache
+def _frameworks() -> list[Path]:
+    """Their folders, and the zoo's."""
+    found = [find_spec(name) for name in ("zoo", "tensorflow", "keras", "numpy", "pluggy", "cv2")]
+    return [Path(spec.origin).parent for spec in found if spec and spec.origin]

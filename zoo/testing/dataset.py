@@ -14,7 +14,7 @@ import numpy as np
 from zoo import boundary
 from zoo.data.images import UndecodableImage, decode, read
 from zoo.errors import DataError, UsageError
-from zoo.testing.checks import Fails, Skips, check, describe
+from zoo.testing.checks import Fails, Skips, check, raised
 from zoo.testing.examples import SAMPLE, DatasetSubject, digest_of, one_pass, sampled
 from zoo.types import Source
 
@@ -58,7 +58,8 @@ def no_data(subject: DatasetSubject) -> None:
         except Fails:
             raise
         except Exception as error:
-            raise Fails(f"it raises {describe(error)}") from error
+            remedy = "where the data are missing, raise zoo.MissingData: where you looked, what to do"
+            raise raised(error, remedy, "it raises ") from error
         if source.given is not None and embedded:
             return  # its data are built in
 
@@ -75,10 +76,8 @@ def describes(subject: DatasetSubject) -> None:
     except DataError as error:
         wanted = f"zoo check {subject.plugin.name} --source PATH, or `source` of the suite"
         raise Skips(f"its data are not here ({str(error).splitlines()[0]}): {wanted}") from error
-    except UsageError as error:
-        if subject.given is None:
-            raise
-        raise Skips(f"it does not take this --source: {error}") from error
+    if examples is None:
+        raise Fails("zoo_examples returned None", "return zoo.Examples: the `return` is missing")
     try:
         boundary.checked_examples(examples)
     except boundary.Broken as error:
@@ -141,7 +140,7 @@ def parts(subject: DatasetSubject) -> None:
 @check(
     "images",
     "images are files, their bytes, or uint8 arrays [height, width] or [height, width, 3] in 0..255",
-    "give files as they are; an array is RGB, unsigned bytes",
+    "give files as they are, each a pathlib.Path; an array is RGB, unsigned bytes",
     ("count",),
 )
 def images(subject: DatasetSubject) -> None:
@@ -250,7 +249,7 @@ def prepare_idempotent(subject: DatasetSubject) -> None:
 @check(
     "prepare-concurrent",
     "two processes that prepare it at once get the same, and one of them waits for the other",
-    "derive the signature from the source alone, not from the process; let iterate() write nothing",
+    "derive the signature from the source alone, not from the process or a set's order; let iterate() write nothing",
     ("splits",),
 )
 def prepare_concurrent(subject: DatasetSubject) -> None:

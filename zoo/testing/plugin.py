@@ -15,7 +15,7 @@ from zoo.cards import CARD_FILE, TABLES, Kind, read_card_file
 from zoo.errors import ZooError, nearest
 from zoo.hookspecs import HOOKS_OF, hook_names
 from zoo.registry import TITLES, Plugin, Registry
-from zoo.testing.checks import Fails, Skips, check
+from zoo.testing.checks import Fails, Skips, check, where
 from zoo.testing.watch import Imported, fresh_import, global_state, restored
 
 
@@ -70,7 +70,8 @@ def card_name(subject: Subject) -> None:
         names = ", ".join(file.tables.get(TABLES[plugin.kind], {})) or "none"
         raise Fails(f"{CARD_FILE} has no [{TABLES[plugin.kind]}.{plugin.name}]. It has: {names}")
     if not plugin.card.summary:
-        raise Fails(f"{CARD_FILE} has no summary for {plugin.name}")
+        remedy = f'write summary = "..." below [{TABLES[plugin.kind]}.{plugin.name}] in {CARD_FILE}'
+        raise Fails(f"{CARD_FILE} has no summary for {plugin.name}", remedy)
 
 
 @check(
@@ -83,7 +84,7 @@ def imports(subject: Subject) -> None:
     try:
         subject.implementation  # noqa: B018 (imports it)
     except ZooError as error:
-        raise Fails(str(error).splitlines()[0]) from error
+        raise Fails(f"{str(error).splitlines()[0]}{where(error)}") from error
 
 
 @check("import-output", "importing it prints nothing", "remove the print or warning", needs=("imports",))
@@ -124,6 +125,12 @@ def hooks(subject: Subject) -> None:
     from zoo.session import implemented_hooks
 
     plugin, implementation = subject.plugin, subject.implementation
+    for name in HOOKS_OF[plugin.kind]:
+        function = getattr(implementation, name, None)
+        if callable(function) and not hasattr(function, "zoo_impl"):  # the mark that `hookimpl` leaves
+            raise Fails(
+                f"{name} lacks @hookimpl: it is never called", "write @hookimpl above it: from zoo import hookimpl"
+            )
     try:
         found = implemented_hooks(plugin, implementation)
     except ZooError as error:
@@ -132,8 +139,6 @@ def hooks(subject: Subject) -> None:
         near = difflib.get_close_matches(name, hook_names(), n=1, cutoff=0.85)
         if name in found or not near or not callable(getattr(implementation, name)):
             continue
-        if name in HOOKS_OF[plugin.kind]:
-            raise Fails(f"{name} lacks @hookimpl: it is never called")
         raise Fails(f"{name} is no hook. Did you mean {near[0]!r}?")
 
 

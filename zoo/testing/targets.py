@@ -254,7 +254,7 @@ def _write_run(directory: Path) -> None:
     import numpy as np
 
     from zoo.progress import Reporter
-    from zoo.runs import receipt
+    from zoo.runs import learned, receipt
     from zoo.runs.directory import Run, write_figures
     from zoo.runs.evaluation import metrics, write_predictions
     from zoo.runs.export import save_weights
@@ -268,6 +268,7 @@ def _write_run(directory: Path) -> None:
     run = Run(directory)
     made = receipt.make(prepared, data, datetime.now(UTC), {"intra": 2, "inter": 2}, ["CPU:0"])
     run.write(made | {"status": "finished", "rehearsal": False, "parameters": 9, "seconds": 3.5})
+    learned.write(run, replace(data, learned=np.arange(96, dtype=np.uint8).reshape(3, 32)))
     labels, names = data.test.labels[:20], data.class_names
     probabilities = np.random.default_rng(0).dirichlet(np.ones(len(names)), len(labels)).astype(np.float32)
     result = {"part": "test", **metrics(probabilities, labels, names)}
@@ -298,6 +299,7 @@ class _Variable(SimpleNamespace):
 
 def _read_run(directory: Path, whole: Path, changed: str) -> bool:
     from zoo.prediction.cold import read_spec
+    from zoo.runs import learned
     from zoo.runs.directory import Run
     from zoo.runs.evaluation import read_predictions
     from zoo.runs.export import load_weights
@@ -313,6 +315,7 @@ def _read_run(directory: Path, whole: Path, changed: str) -> bool:
         lambda: load_weights(run.model_directory / "weights.npz"),
         lambda: checkpoints.newest(run.checkpoints),
         lambda: read_predictions(run.directory / "predictions.csv"),
+        lambda: learned.known(run, []),
     ):
         try:
             read()

@@ -153,7 +153,7 @@ def history(subject: TrainedSubject) -> None:
     "an interrupted run goes on and ends with the weights of the uninterrupted one, bit for bit",
     "in zoo_train begin with run.restore(); keep every variable with run.checkpoint; return when run.stopping; "
     "draw random numbers from the seed and the step. Or leave zoo_train to core",
-    ("gradients", "predicts"),
+    ("gradients", "predicts", "seed-same"),
 )
 def resumes(subject: TrainedSubject) -> None:
     from zoo.training import checkpoints
