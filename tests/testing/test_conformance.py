@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 
 import pytest
 
@@ -10,7 +11,9 @@ from zoo.cli import main
 from zoo.deprecation import ZooDeprecation, deprecation, gone
 from zoo.registry import Plugin, Registry
 from zoo.removal import removal
-from zoo.testing import conformance
+from zoo.testing import Conformance, checks_of, conformance
+from zoo.testing.architecture import BUILD
+from zoo.testing.checks import where
 
 DEEP = 2_000_000  # parameters
 OWN = [plugin for plugin in Registry.discover().plugins if plugin.distribution == "image-model-zoo"]
@@ -69,6 +72,8 @@ def zoo_run_started(run):
             (("mnist", "--set", "width=1"), "--set is an option of an architecture, and mnist is none"),
             (("cnn", "--source", "."), "--source says where a data set lies, and cnn is none"),
             (("folder", "--source", "nowhere"), "Received: nowhere, which does not exist"),
+            (("vgg16", "--set", "options.width=99"), "option width must be a number from 0.01 to 4.0. Received: 99"),
+            (("mnist", "--source", "."), "mnist ships with the zoo and takes no --source"),
         ],
     )
     def test_what_is_asked_wrongly_is_no_fault_of_the_plugin(self, arguments, says, capsys) -> None:
@@ -77,31 +82,129 @@ def zoo_run_started(run):
         assert out == ""
         assert says in err
 
-    def test_a_source_that_its_data_set_does_not_take_is_no_fault_of_it(self, tmp_path, capsys) -> None:
-        assert main(["check", "mnist", "--source", str(tmp_path)]) == 0
-        assert "it does not take this --source: mnist ships with the zoo" in capsys.readouterr().out
+    def test_a_source_without_its_data_is_no_fault_of_the_data_set(self, tmp_path, capsys) -> None:
+        assert main(["check", "folder", "--source", str(tmp_path)]) == 4
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert str(tmp_path) in err
+
+    def test_a_card_without_options_has_none(self, site, capsys) -> None:
+        site.package("net_package", init="", card="api = 1\n[architectures.net]\nsummary = 'A net'\n")
+        site.install("their-dist", {"net": "net_package"})
+        assert main(["check", "net", "--set", "width=1"]) == 2
+        assert "net has no option 'width'. It has: none" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("body", "found", "remedy"),
         [
             ("keras.Sequential([])", "zoo_build returned None", "return the network: the `return` is missing"),
-            ("return keras.layers.Flaten()", "no attribute 'Flaten' (__init__.py, line 5)", "look at that line; if"),
+            ("return keras.layers.Flaten()", "no attribute 'Flaten' ({package}, line 5)", "mend that line"),
+            (
+                "raise ValueError('no')",
+                "ValueError: no ({package}, line 5)",
+                "look at that line; if it is right, build",
+            ),
         ],
     )
     def test_a_network_that_is_not_built_is_told_by_its_cause(self, site, body, found, remedy) -> None:
-        site.package("net_package", init=self.NETWORK.format(body))
-        site.install("their-dist", {"net": "net_package"})
-        outcome = conformance(site.registry().find("architecture", "net")).outcome("builds")
+        checks = self.network(site, body)
+        outcome = checks.outcome("builds")
         assert (outcome.state, outcome.remedy[: len(remedy)]) == ("failed", remedy)
-        assert found in outcome.detail
+        assert found.format(package=checks.subject.plugin.folder / "__init__.py") in outcome.detail
 
-    def test_what_hangs_on_a_failure_is_not_failed_again(self, site) -> None:
-        shape = "(spec.height, spec.width, spec.channels)"
-        body = f"return keras.Sequential([keras.Input({shape}), keras.layers.Flatten(), keras.layers.Dense(10)])"
-        site.package("net_package", init=self.NETWORK.format(body))
+    def network(self, site, body: str, card: str = "", more: str = "") -> Conformance:
+        """The checks of a network whose `zoo_build` has this body."""
+        site.package("net_package", init=self.NETWORK.format(body) + more, **({"card": card} if card else {}))
         site.install("their-dist", {"net": "net_package"})
-        found = list(conformance(site.registry().find("architecture", "net")).outcomes())
+        return conformance(site.registry().find("architecture", "net"))
+
+    LAYERS = "[keras.Input((spec.height, spec.width, spec.channels)), keras.layers.Flatten(), keras.layers.Dense({})]"
+
+    def test_what_hangs_on_a_failure_is_not_failed_again(self, site, capsys) -> None:
+        checks = self.network(site, f"return keras.Sequential({self.LAYERS.format(10)})")
+        found = list(checks.outcomes())
         assert [outcome.check.name for outcome in found if outcome.state == "failed"] == ["logits-shape"]
+        hanging = [outcome for outcome in found if outcome.cause]
+        assert {outcome.detail for outcome in hanging} == {"not checked, because logits-shape failed"}
+        assert {"logits-finite", "overfits", "card-parameters"} <= {outcome.check.name for outcome in hanging}
+        assert main(["check", "net"]) == 3
+        out = capsys.readouterr().out
+        assert out.count("not checked, because") == 1
+        assert "skipped  not checked, because logits-shape failed: logits-dtype, logits-finite" in out
+
+    def test_constant_sizes_are_told_as_such_where_the_network_is_first_called(self, site) -> None:
+        layers = self.LAYERS.format("spec.classes").replace("spec.height, spec.width, spec.channels", "28, 28, 1")
+        outcome = self.network(site, f"return keras.Sequential({layers})").outcome("variables")
+        assert outcome.detail.startswith("called with images [16, 16, 16, 1]: ValueError")
+        assert "\x1b" not in outcome.detail
+        assert outcome.remedy == BUILD
+
+    def test_what_is_raised_while_tensorflow_traces_is_told_with_its_line(self, site) -> None:
+        more = """
+import tensorflow as tf
+class Net(tf.Module):
+    def __init__(self, spec):
+        self.w = tf.Variable(tf.zeros([spec.height * spec.width * spec.channels, spec.classes]))
+    def __call__(self, images, training=False):
+        if images.shape[0] is None:
+            raise ValueError("no batch")
+        return tf.reshape(images, [-1, self.w.shape[0]]) @ self.w
+"""
+        checks = self.network(site, "return Net(spec)", more=more)
+        module = checks.subject.plugin.folder / "__init__.py"
+        assert checks.outcome("any-batch").detail == f"ValueError: no batch ({module}, line 13)"
+
+    def test_small_logits_that_are_positive_by_chance_are_no_probabilities(self, site) -> None:
+        layers = self.LAYERS.format("spec.classes, kernel_initializer='zeros', bias_initializer=Near(spec.seed)")
+        body = f"return keras.Sequential({layers})"
+        more = """
+class Near(keras.initializers.Initializer):
+    def __init__(self, seed):
+        self.seed = seed
+    def __call__(self, shape, dtype=None):
+        return keras.ops.arange(shape[0], dtype="float32") / 20 + (0.1 if self.seed == 1 else -0.3)
+"""
+        assert self.network(site, body, more=more).outcome("logits-not-probabilities").state == "ok"
+
+    def test_each_remedy_fits_what_was_found(self, site) -> None:
+        body = f"return keras.Sequential({self.LAYERS.format('spec.classes')})"
+        checks = self.network(site, body, "api = 1\n[architectures.net]\nsize = 28\n")
+        assert checks.outcome("card-name").remedy == 'write summary = "..." below [architectures.net] in zoo.toml'
+        bare = self.NETWORK.format(body).replace("@hookimpl\n", "")
+        site.package("bare_package", init=bare)
+        site.install("bare-dist", {"bare": "bare_package"})
+        outcome = conformance(site.registry().find("architecture", "bare")).outcome("hooks")
+        assert outcome.detail == "zoo_build lacks @hookimpl: it is never called"
+        assert outcome.remedy.startswith("write @hookimpl above it")
+        remedies = {check.name: check.remedy for check in checks_of("architecture")}
+        assert remedies["channels-1"].endswith("channels = [3]")
+        assert remedies["channels-3"].endswith("channels = [1]")
+
+    def test_unseeded_weights_are_told_once(self, site) -> None:
+        drawn = "spec.classes, kernel_initializer=lambda shape, dtype=None: np.random.default_rng().normal(size=shape)"
+        body = f"import numpy as np; return keras.Sequential({self.LAYERS.format(drawn)})"
+        checks = self.network(site, body)
+        assert checks.outcome("seed-same").detail.endswith("/kernel first")
+        assert checks.outcome("resumes").cause == "seed-same"
+
+    def test_an_import_that_fails_is_told_with_its_line(self, site) -> None:
+        checks = self.network(site, "pass", more="from keras import layer\n")
+        assert checks.outcome("imports").detail.endswith(f"({checks.subject.plugin.folder / '__init__.py'}, line 6)")
+
+    def test_a_data_set_that_forgets_to_return_is_told_so(self, site) -> None:
+        site.package("data_package", init="from zoo import hookimpl\n@hookimpl\ndef zoo_examples(source):\n    pass\n")
+        site.install("their-dist", {"data": "data_package"}, group="zoo.datasets")
+        outcome = conformance(site.registry().find("dataset", "data")).outcome("describes")
+        assert (outcome.state, outcome.detail) == ("failed", "zoo_examples returned None")
+
+    @pytest.mark.parametrize("folder", ["lib/python3.11/site-packages", "keras"])
+    def test_the_line_is_found_wherever_a_plugin_is_installed(self, folder, tmp_path) -> None:
+        module = tmp_path / folder / "my_net.py"
+        module.parent.mkdir(parents=True)
+        module.write_text("import json\n\njson.loads('nothing')\n")
+        with pytest.raises(ValueError, match="Expecting value") as caught:
+            runpy.run_path(str(module))
+        assert where(caught.value) == f" ({module}, line 3)"
 
     @pytest.mark.parametrize(("file", "state"), [("minst", "skipped"), ("mnist", "ok"), ("any", "ok")])
     def test_a_recipe_for_a_data_set_that_is_not_there_is_told_with_the_nearest(self, site, file, state) -> None:

@@ -140,6 +140,24 @@ def test_a_name_that_an_installed_plugin_has_is_refused(tmp_path, kind, name) ->
     scaffold.create("dataset" if kind == "architecture" else "architecture", name, tmp_path / "project")
 
 
+def test_a_plugin_of_the_name_is_told_before_its_package(tmp_path, site) -> None:
+    site.package("my_net", init="")
+    site.install("their-dist", {"my-net": "my_net"})
+    with pytest.raises(UsageError, match=r"'my-net' comes with their-dist 1.0, .* Try: my-net-2"):
+        scaffold.create("architecture", "my-net", tmp_path / "project")
+    with pytest.raises(UsageError, match=r"'my_net': another package has the name. Try: my-net-2"):
+        scaffold.create("dataset", "my-net", tmp_path / "project")
+    with pytest.raises(UsageError, match=r"'import': Python has the word. Try: my-import"):
+        scaffold.create("dataset", "import", tmp_path / "project")
+
+
+def test_without_a_kind_the_kinds_are_shown_each_on_its_line(capsys) -> None:
+    assert main(["new"]) == 2
+    err = capsys.readouterr().err
+    assert "  architecture,\n  dataset\n" in err
+    assert "?" not in err
+
+
 def test_a_new_architecture_takes_what_the_zoo_writes_into_packages_along(tmp_path) -> None:
     scaffold.create("architecture", "my-net", tmp_path)
     data = tomllib.loads((tmp_path / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["my_net"]

@@ -83,7 +83,7 @@ def _check_takes(plugin: Plugin, options: Mapping[str, Any], source: Path | None
     known = plugin.facts.options
     for name in options:
         if plugin.card is not None and name not in known:
-            has = ", ".join(known) or "none; its card names them"
+            has = ", ".join(known) or "none, by its card"
             raise UsageError(f"{plugin.name} has no option {name!r}. {nearest(name, known)}It has: {has}")
 
 

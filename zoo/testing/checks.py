@@ -7,6 +7,7 @@ A check is a function of a subject that returns if all is well, raises `Fails` w
 from __future__ import annotations
 
 import os
+import re
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+import click
+
 State = Literal["ok", "failed", "skipped"]
+_TRACED = "in user code:"
+"""So begins the message of what is raised while TensorFlow traces a function; it quotes the lines of code, and ends
+with the message as it was raised."""
 
 
 class Fails(Exception):
@@ -121,19 +127,25 @@ def raised(error: BaseException, remedy: str, when: str = "") -> Fails:
 
 def describe(error: BaseException) -> str:
     """An error in a line or a few."""
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' '.join(line.strip() for line in lines[:4])}"[:600]
+    text = f"{type(error).__name__}: {click.unstyle(str(error))}"  # Keras prints in bold
+    if _TRACED in text:
+        text = re.split(r'File "[^\n]*\n[^\n]*\n', text)[-1]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:4])[:600]
 
 
 def where(error: BaseException) -> str:
     """The innermost line of code that is not the zoo's, Python's or a framework's, " (path, line 5)"; "" for none."""
     if error.__cause__ is not None and (found := where(error.__cause__)):
         return found
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
+    lines = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if _TRACED in str(error):
+        lines = re.findall(r'File "(.+)", line (\d+)', str(error))
+    for file, number in reversed(lines):
+        path = Path(file)
         python = path.is_relative_to(Path(os.__file__).parent) and "site-packages" not in path.parts
         if path.is_file() and not python and not any(path.is_relative_to(folder) for folder in _frameworks()):
-            return f" ({path}, line {frame.lineno})"
+            return f" ({path}, line {number})"
     return ""
 
 

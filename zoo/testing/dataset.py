@@ -58,7 +58,7 @@ def no_data(subject: DatasetSubject) -> None:
         except Fails:
             raise
         except Exception as error:
-            remedy = "where the data are missing, raise zoo.MissingData: where you looked, what to do"
+            remedy = "raise zoo.MissingData where the data are missing: where you looked, what to do"
             raise raised(error, remedy, "it raises ") from error
         if source.given is not None and embedded:
             return  # its data are built in
