@@ -19,6 +19,7 @@ from zoo.data.imageheaders import format_of
 from zoo.errors import DataError
 from zoo.files import IMAGE_SUFFIXES, named
 from zoo.types import PartName
+from zoo.words import amount, are
 
 LAYOUT = "one folder of images per class, as flowers/daisy/1.jpg and flowers/rose/1.jpg"
 PARTS: dict[PartName, tuple[str, ...]] = {
@@ -80,11 +81,8 @@ class Contents:
     def conversion(self) -> str:
         """What to do about the photographs that can't be read."""
         count, suffixes = len(self.unreadable), sorted({Path(key).suffix.lower() for key in self.unreadable})
-        what = "1 photograph is" if count == 1 else f"{count:,} photographs are"
-        return (
-            f"{what} not used, for {' and '.join(suffixes)} can't be read; convert to JPEG or PNG: "
-            f"{named(self.unreadable)}"
-        )
+        what = f"{amount(count, 'photograph')} {are(count)} not used, for {' and '.join(suffixes)} can't be read"
+        return f"{what}; convert to JPEG or PNG: {named(self.unreadable)}"
 
 
 def scan(folder: Path) -> Contents:
@@ -131,8 +129,7 @@ def _homes(folder: Path, contents: Contents) -> list[tuple[Path, PartName | None
     for part in found.keys() - labelled.keys():
         name = found[part]
         if count := sum(1 for _ in images_below(folder / name)):
-            images = "1 image" if count == 1 else f"{count:,} images"
-            contents.about_parts.append(f"{name}/ is not used: {images} without a folder per class")
+            contents.about_parts.append(f"{name}/ is not used: {amount(count, 'image')} without a folder per class")
         else:
             contents.empty.append(name)
     if "test" not in labelled and "validation" in labelled:

@@ -187,6 +187,13 @@ class Near(keras.initializers.Initializer):
         assert checks.outcome("seed-same").detail.endswith("/kernel first")
         assert checks.outcome("resumes").cause == "seed-same"
 
+    def test_builds_of_other_sizes_are_told_as_such(self, site) -> None:
+        layers = self.LAYERS.format("spec.classes").replace("Flatten(), ", "Flatten(), *more, ")
+        body = f"BUILT.append(1); more = [keras.layers.Dense(3) for _ in BUILT]; return keras.Sequential({layers})"
+        detail = self.network(site, body, more="BUILT = []\n").outcome("seed-same").detail
+        assert detail.startswith("two builds with seed 1 have ")
+        assert detail.endswith(" variables")
+
     def test_an_import_that_fails_is_told_with_its_line(self, site) -> None:
         checks = self.network(site, "pass", more="from keras import layer\n")
         assert checks.outcome("imports").detail.endswith(f"({checks.subject.plugin.folder / '__init__.py'}, line 6)")

@@ -17,6 +17,7 @@ from zoo.errors import DataError, Interrupted, MissingData, UsageError, ZooError
 from zoo.files import cache_folder, in_words, printable
 from zoo.registry import Plugin, Registry
 from zoo.types import Example, Examples
+from zoo.words import amount
 
 MOST_CLASSES = 50
 SOURCE = click.option("--source", type=click.Path(path_type=Path), help="Where the data set's files are.")
@@ -115,7 +116,7 @@ def _counts(names: tuple[str, ...], examples: list[Example]) -> str:
         parts = {part: counted[label, part] for part in ("train", "validation", "test") if counted[label, part]}
         count = counted[label, None] + sum(parts.values())
         told = f" ({', '.join(f'{own:,} {part}' for part, own in parts.items())})" if parts else ""
-        lines.append(f"{name}: {count:,} image{'s' * (count != 1)}{told}".replace("\n", "?"))
+        lines.append(f"{name}: {amount(count, 'image')}{told}".replace("\n", "?"))
     return "\n".join(lines + [f"and {len(names) - MOST_CLASSES:,} more"] * (len(names) > MOST_CLASSES))
 
 

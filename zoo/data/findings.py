@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zoo.files import named, sha256_of
 from zoo.types import Example
+from zoo.words import amount, are
 
 
 def copies(
@@ -20,7 +21,7 @@ def copies(
     for part in parts.keys() - {"training"}:
         twins = [(row, trained[digests[row]]) for row in parts[part] if digests[row] in trained]
         if twins:
-            what = f"1 {part} image is" if len(twins) == 1 else f"{len(twins):,} {part} images are"
+            what = f"{amount(len(twins), f'{part} image')} {are(len(twins))}"
             pairs = named([f"{keys[row]} is {keys[other]}" for row, other in twins])
             notes.append(f"{what} also among the training images: {pairs}")
     return sorted(notes) + _in_two_classes(keys, labels, digests)
@@ -61,7 +62,7 @@ def untested(class_names: Sequence[str], labels: Sequence[int], tested: Iterable
     for label in labels:
         counts[label] += 1
     lacking = [
-        f"{name} (of {count:,} image{'s' * (count != 1)})"
+        f"{name} (of {amount(count, 'image')})"
         for label, (name, count) in enumerate(zip(class_names, counts, strict=True))
         if count and label not in shown
     ]

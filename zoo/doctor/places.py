@@ -15,6 +15,7 @@ from zoo.errors import DataError, MissingData, ZooError
 from zoo.files import cache_folder, free_space, in_words, is_folder
 from zoo.locks import is_held
 from zoo.registry import TITLES, Plugin, Registry
+from zoo.words import amount
 
 LEAST_FREE = 1_000_000_000
 """Bytes: decoded images and the checkpoints of a deep network take about as much."""
@@ -26,7 +27,7 @@ def plugins() -> Iterator[Finding]:
     usable = [row for row in rows if row.status == "ok"]
     titles = TITLES | {"plugin": "other plugin"}
     counts = {title: sum(row.kind == kind for row in usable) for kind, title in titles.items()}
-    told = ", ".join(f"{count} {title}{'s' * (count != 1)}" for title, count in counts.items())
+    told = ", ".join(amount(count, title) for title, count in counts.items())
     yield Finding("plugins", "ok", f"{told} can be used")
     for row in rows:
         if row.status == "disabled":

@@ -222,6 +222,8 @@ def _same(one: list[Array], other: list[Array]) -> bool:
 )
 def seed_same(subject: ArchitectureSubject) -> None:
     first, second = subject.build(subject.spec()), subject.build(subject.spec())
+    if len(first.variables) != len(second.variables):
+        raise Fails(f"two builds with seed 1 have {len(first.variables)} and {len(second.variables)} variables")
     for one, other in zip(first.variables, second.variables, strict=True):
         if not np.array_equal(np.asarray(one), np.asarray(other)):
             raise Fails(f"two builds with seed 1 have different weights, {getattr(one, 'path', one.name)} first")
